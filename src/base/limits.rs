@@ -1,0 +1,94 @@
+//! Every limit in one place, each named with its unit last. Sources are S3's quotas page unless said otherwise
+//! (<https://docs.aws.amazon.com/AmazonS3/latest/userguide/qfacts.html>).
+
+use std::time::Duration;
+
+/// Parts of one multipart upload, and the highest part number.
+pub const PARTS_MAX: u16 = 10_000;
+/// Smallest part that is not the last one.
+pub const PART_SIZE_MIN_BYTES: u64 = 5 << 20;
+/// Largest part, and the largest body of one PUT.
+pub const PUT_SIZE_MAX_BYTES: u64 = 5 << 30;
+/// Largest object: 10,000 parts of 5 GiB.
+pub const OBJECT_SIZE_MAX_BYTES: u64 = PUT_SIZE_MAX_BYTES * PARTS_MAX as u64;
+/// Longest object key, in bytes of UTF-8.
+pub const KEY_MAX_BYTES: usize = 1024;
+/// `x-amz-meta-*` names and values together.
+pub const USER_METADATA_MAX_BYTES: usize = 2048;
+/// Keys or prefixes in one page of a listing.
+pub const LIST_PAGE_MAX: usize = 1000;
+/// Keys in one DeleteObjects request.
+pub const DELETE_KEYS_MAX: usize = 1000;
+/// Buckets of one store.
+pub const BUCKETS_MAX: usize = 10_000;
+
+/// Request line and headers together, as far as wharf answers with an S3 error.
+pub const HEADERS_MAX_BYTES: usize = 16 << 10;
+/// hyper's buffer of one connection: a head that does not fit is answered 431 and the connection closed.
+pub const CONNECTION_BUFFER_MAX_BYTES: usize = 64 << 10;
+/// Headers of one request.
+pub const HEADERS_MAX: usize = 100;
+/// CompleteMultipartUpload's document: 10,000 parts with a checksum each take under 3 MiB.
+pub const COMPLETE_BODY_MAX_BYTES: usize = 4 << 20;
+/// DeleteObjects' document: 1000 keys of 1024 bytes, each perhaps six times as long in entities.
+pub const DELETE_BODY_MAX_BYTES: usize = 8 << 20;
+/// Any other XML document.
+pub const XML_BODY_MAX_BYTES: usize = 64 << 10;
+/// Depth of a request document.
+pub const XML_DEPTH_MAX: usize = 16;
+/// A line of aws-chunked framing: chunk size, extensions and signature.
+pub const CHUNK_LINE_MAX_BYTES: usize = 1024;
+/// The trailer section of an aws-chunked body.
+pub const TRAILER_MAX_BYTES: usize = 4096;
+/// Smallest chunk of an aws-chunked body that is not the last (AWS: 8 KiB).
+pub const CHUNK_MIN_BYTES: u64 = 8 << 10;
+
+/// Difference allowed between a signature's time and ours.
+pub const CLOCK_SKEW_MAX: Duration = Duration::from_secs(15 * 60);
+/// Longest life of a presigned URL.
+pub const PRESIGN_MAX: Duration = Duration::from_secs(7 * 24 * 3600);
+
+/// Time for a complete request head; also how long an idle keep-alive connection is held.
+pub const HEADER_TIMEOUT: Duration = Duration::from_secs(60);
+/// Longest pause between two reads of a request body, and of a response's reader between two writes.
+pub const BODY_IDLE_TIMEOUT: Duration = Duration::from_secs(60);
+/// TLS handshake.
+pub const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
+/// Unread request bytes that are read and dropped after a final answer, so that closing does not reset the connection.
+pub const LINGER_MAX_BYTES: usize = 16 << 20;
+/// ... and for how long.
+pub const LINGER_TIMEOUT: Duration = Duration::from_secs(5);
+/// Connections of one listener at a time; further ones wait in the kernel's queue.
+pub const CONNECTIONS_MAX: usize = 10_000;
+
+/// Bodies up to this size live in the catalog, in the commit that names them.
+pub const INLINE_MAX_BYTES: usize = 4 << 10;
+/// Bytes a body writer gathers before it hands them to a blocking thread.
+pub const WRITE_UNIT_BYTES: usize = 1 << 20;
+/// Bytes one read of a response takes from a blob.
+pub const READ_UNIT_BYTES: usize = 256 << 10;
+/// Checksummed block of a blob.
+pub const BLOCK_BYTES: usize = 64 << 10;
+/// Files of one blob directory.
+pub const DIRECTORY_FILES_MAX: u64 = 16_384;
+/// Extents in one record of a manifest.
+pub const EXTENTS_PER_RECORD: usize = 512;
+/// Batches in one group commit.
+pub const GROUP_BATCHES_MAX: usize = 128;
+/// From this many batches on a commit also saves the allocator state (redb's quick repair): free there.
+pub const QUICK_REPAIR_BATCHES_MIN: usize = 16;
+/// redb's page cache.
+pub const CATALOG_CACHE_BYTES: usize = 64 << 20;
+/// Grave entries, files of a sweep or uploads of an expiry pass handled in one step.
+pub const MAINTENANCE_STEP_ITEMS: usize = 256;
+/// How long a completed upload still answers a repeated CompleteMultipartUpload.
+pub const COMPLETED_KEPT: Duration = Duration::from_secs(7 * 24 * 3600);
+
+/// The reserve of free bytes kept back: its share of the filesystem, and its bounds.
+pub const RESERVE_SHARE_PERCENT: u64 = 1;
+/// ... at least
+pub const RESERVE_MIN_BYTES: u64 = 256 << 20;
+/// ... at most
+pub const RESERVE_MAX_BYTES: u64 = 10 << 30;
+/// Free inodes kept back, on filesystems that count them.
+pub const RESERVE_INODES: u64 = 1024;
