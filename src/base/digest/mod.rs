@@ -255,16 +255,14 @@ pub struct BodyDigests {
     pub payload_sha256: Option<[u8; 32]>,
     /// Only where asked for.
     pub checksum: Option<Checksum>,
-    /// Always: the checksum an object has when the client declared none.
-    pub crc64nvme: Checksum,
 }
 
-/// Computes all that a [`DigestRequest`] names in one pass.
+/// Computes all that a [`DigestRequest`] names in one pass, but for CRC64NVME: storage computes that for every body, and
+/// no byte is hashed twice.
 pub struct BodyHasher {
     md5: Md5,
     sha256: Option<Sha256>,
     checksum: Option<ChecksumHasher>,
-    crc64nvme: ChecksumHasher,
     request: DigestRequest,
 }
 
@@ -272,7 +270,7 @@ impl BodyHasher {
     /// A hasher that has seen nothing.
     pub fn new(request: DigestRequest) -> Self {
         let sha256_needed = request.payload_sha256 || request.checksum == Some(ChecksumAlgorithm::Sha256);
-        // SHA-256 serves signature and checksum alike, CRC64NVME is computed anyway: neither is fed twice.
+        // SHA-256 serves signature and checksum alike.
         let separate = request
             .checksum
             .filter(|algorithm| !matches!(algorithm, ChecksumAlgorithm::Sha256 | ChecksumAlgorithm::Crc64Nvme));
@@ -280,7 +278,6 @@ impl BodyHasher {
             md5: Md5::new(),
             sha256: sha256_needed.then(Sha256::new),
             checksum: separate.map(ChecksumHasher::new),
-            crc64nvme: ChecksumHasher::new(ChecksumAlgorithm::Crc64Nvme),
             request,
         }
     }
@@ -288,7 +285,6 @@ impl BodyHasher {
     /// Adds `data`.
     pub fn update(&mut self, data: &[u8]) {
         self.md5.update(data);
-        self.crc64nvme.update(data);
         if let Some(sha256) = &mut self.sha256 {
             sha256.update(data);
         }
@@ -297,9 +293,8 @@ impl BodyHasher {
         }
     }
 
-    /// The digests of all that was added.
-    pub fn finish(self) -> BodyDigests {
-        let crc64nvme = self.crc64nvme.finish();
+    /// The digests of all that was added, whose CRC64NVME is `crc64nvme`.
+    pub fn finish(self, crc64nvme: &Checksum) -> BodyDigests {
         let sha256: Option<[u8; 32]> = self.sha256.map(|digest| digest.finalize().into());
         let checksum = match self.request.checksum {
             Some(ChecksumAlgorithm::Crc64Nvme) => Some(crc64nvme.clone()),
@@ -312,7 +307,6 @@ impl BodyHasher {
             md5: self.md5.finalize().into(),
             payload_sha256: sha256.filter(|_| self.request.payload_sha256),
             checksum,
-            crc64nvme,
         }
     }
 }
@@ -371,7 +365,7 @@ mod tests {
             let mut hasher = BodyHasher::new(DigestRequest { payload_sha256: false, checksum: Some(checksum) });
             hasher.update(b"12345");
             hasher.update(b"6789");
-            let digests = hasher.finish();
+            let digests = hasher.finish(&Checksum::of(ChecksumAlgorithm::Crc64Nvme, b"123456789"));
             assert_eq!(digests.checksum, Some(Checksum::of(checksum, b"123456789")));
             assert_eq!(digests.payload_sha256, None);
             assert_eq!(hex(&digests.md5), "25f9e794323b453885f5181f1b624d0b");

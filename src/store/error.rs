@@ -1,0 +1,157 @@
+//! What a store call can answer instead of its result. Each kind says who is wrong; ranks above map them to the wire in
+//! exactly two places.
+
+use crate::base::limits::PARTS_MAX;
+use crate::store::blob::BlobError;
+use crate::store::meta::{CommitError, MetaError};
+
+/// A failed store call.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The named thing is not there.
+    #[error("{0:?} not found")]
+    NotFound(Missing),
+    /// A bucket of this name is there already.
+    #[error("the bucket exists")]
+    Exists,
+    /// A condition of the request does not hold.
+    #[error("a condition of the request does not hold")]
+    Precondition,
+    /// The bucket still holds objects.
+    #[error("the bucket is not empty")]
+    NotEmpty,
+    /// Another request changed the same thing meanwhile; trying again may succeed.
+    #[error("another request changed the same thing")]
+    Conflict,
+    /// The request contradicts what is stored.
+    #[error(transparent)]
+    Invalid(#[from] Invalid),
+    /// No room is left, or what is left is the reserve.
+    #[error("no space left")]
+    Full,
+    /// The store cannot answer now: it is recovering or closing.
+    #[error("the store is busy: {0}")]
+    Busy(String),
+    /// Stored bytes or records are not what was written.
+    #[error("stored data is damaged: {0}")]
+    Corrupt(String),
+    /// The device failed.
+    #[error("input/output failed: {0}")]
+    Io(String),
+}
+
+/// What is missing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Missing {
+    /// The bucket.
+    Bucket,
+    /// The object.
+    Object,
+    /// The upload: unknown, aborted or expired.
+    Upload,
+}
+
+/// Why a multipart request contradicts the staged parts.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Invalid {
+    /// No part is listed, or more than [`PARTS_MAX`].
+    #[error("a complete lists 1 to {PARTS_MAX} parts")]
+    PartCount,
+    /// Part numbers do not ascend.
+    #[error("part numbers must ascend")]
+    PartOrder,
+    /// A listed part was never staged, or with another ETag or checksum.
+    #[error("part {number} is not there with this ETag")]
+    Part {
+        /// The listed number.
+        number: u16,
+        /// The listed ETag, as hexadecimal.
+        etag: String,
+    },
+    /// A part that is not the last is too small.
+    #[error("part {number} has {size} bytes, fewer than {min}")]
+    PartTooSmall {
+        /// The part.
+        number: u16,
+        /// Its bytes.
+        size: u64,
+        /// The bytes it needs.
+        min: u64,
+        /// Its ETag, as hexadecimal.
+        etag: String,
+    },
+    /// The object would be larger than S3 allows.
+    #[error("the object would have {0} bytes")]
+    ObjectTooLarge(u64),
+    /// The client named another object size than the parts add up to.
+    #[error("the parts have {actual} bytes, not {expected}")]
+    ObjectSize {
+        /// What the client said.
+        expected: u64,
+        /// What the parts add up to.
+        actual: u64,
+    },
+    /// The upload needs each part to carry its checksum, in the part and in the complete.
+    #[error("the upload was created with {algorithm}: the complete must carry each part's checksum")]
+    PartChecksumMissing {
+        /// Of the upload.
+        algorithm: &'static str,
+    },
+    /// A part came with another algorithm than the upload was created with.
+    #[error("the upload was created with {expected}, not {actual}")]
+    ChecksumAlgorithm {
+        /// Of the upload.
+        expected: &'static str,
+        /// Of the request.
+        actual: &'static str,
+    },
+    /// The complete named another checksum type than the upload.
+    #[error("the upload was created with checksum type {expected}, not {actual}")]
+    ChecksumType {
+        /// Of the upload.
+        expected: &'static str,
+        /// Of the request.
+        actual: &'static str,
+    },
+    /// The complete's checksum is not the object's.
+    #[error("the object's {algorithm} is not the one given")]
+    Checksum {
+        /// Of the object.
+        algorithm: &'static str,
+    },
+    /// The upload was completed with other parts.
+    #[error("the upload was completed with other parts")]
+    CompletedDifferently,
+}
+
+impl From<BlobError> for Error {
+    fn from(error: BlobError) -> Self {
+        match error {
+            BlobError::NotFound(_) | BlobError::Damaged { .. } => Self::Corrupt(error.to_string()),
+            BlobError::Full => Self::Full,
+            BlobError::Io(_) => Self::Io(error.to_string()),
+        }
+    }
+}
+
+impl From<MetaError> for Error {
+    fn from(MetaError::Unavailable(why): MetaError) -> Self {
+        Self::Busy(why)
+    }
+}
+
+impl From<CommitError> for Error {
+    /// For batches whose refusals are handled by the caller, a refusal that is left over is a lost race.
+    fn from(error: CommitError) -> Self {
+        match error {
+            CommitError::Refused(_) => Self::Conflict,
+            CommitError::Unavailable(why) => Self::Busy(why),
+        }
+    }
+}
+
+impl From<crate::base::offload::Lost> for Error {
+    fn from(lost: crate::base::offload::Lost) -> Self {
+        Self::Io(lost.to_string())
+    }
+}
