@@ -1,3 +1,8 @@
 //! wharf: a self-hosted, S3-compatible chunk gateway. (The architecture document grows here.)
 
+pub mod auth;
 pub mod base;
+pub mod s3;
+pub mod store;
+pub mod telemetry;
+pub mod wire;

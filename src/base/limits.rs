@@ -36,6 +36,10 @@ pub const DELETE_BODY_MAX_BYTES: usize = 8 << 20;
 pub const XML_BODY_MAX_BYTES: usize = 64 << 10;
 /// Depth of a request document.
 pub const XML_DEPTH_MAX: usize = 16;
+/// Elements of a request document: CompleteMultipartUpload's 10,000 parts with up to eight each.
+pub const XML_ELEMENTS_MAX: usize = 100_000;
+/// DeleteObjects' deletes under way at once: enough to fill a group commit.
+pub const DELETES_CONCURRENT: usize = 64;
 /// A line of aws-chunked framing: chunk size, extensions and signature.
 pub const CHUNK_LINE_MAX_BYTES: usize = 1024;
 /// The trailer section of an aws-chunked body.
