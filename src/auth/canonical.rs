@@ -1,8 +1,9 @@
 //! The canonical request of SigV4: the exact bytes whose hash a client signs.
 //!
-//! Path and query come as they stood on the wire. Both are percent-decoded once and encoded again with RFC 3986's unreserved
-//! characters, because clients differ in what they escape on the wire (some send `(` or a query's `/` bare) but sign one form.
-//! The path is never normalised: `//`, `.` and `..` are part of a key. A `+` in a query stands for a space, in a path for itself.
+//! Path and query come as they stood on the wire. Both are percent-decoded once and encoded again with RFC 3986's
+//! unreserved characters, because clients differ in what they escape on the wire (some send `(` or a query's `/` bare)
+//! but sign one form. The path is never normalised: `//`, `.` and `..` are part of a key. A `+` in a query stands for a
+//! space, in a path for itself.
 //!
 //! Source: <https://docs.aws.amazon.com/AmazonS3/latest/API/sig-v4-header-based-auth.html>.
 

@@ -1,11 +1,13 @@
 //! aws-chunked framing: `SIZE CRLF bytes CRLF ... 0 CRLF trailers CRLF`, inside whatever framing HTTP has.
 //!
-//! The decoder is fed the body in pieces of any size and gives the payload back as slices of those very pieces: it copies and
-//! holds nothing but the line it is reading, whose length is bounded. Only bodies without chunk signatures are read
-//! (`STREAMING-UNSIGNED-PAYLOAD-TRAILER`): a chunk extension is refused, not skipped, because skipping a signature would accept it.
+//! The decoder is fed the body in pieces of any size and gives the payload back as slices of those very pieces: it
+//! copies and holds nothing but the line it is reading, whose length is bounded. Only bodies without chunk signatures
+//! are read (`STREAMING-UNSIGNED-PAYLOAD-TRAILER`): a chunk extension is refused, not skipped, because skipping a
+//! signature would accept it.
 //!
-//! Source: <https://docs.aws.amazon.com/AmazonS3/latest/API/sigv4-streaming-trailers.html>. Two things clients do are tolerated:
-//! an extra CRLF after the end, and a line feed between a trailer's value and its CRLF (AWS's own page draws it so).
+//! Source: <https://docs.aws.amazon.com/AmazonS3/latest/API/sigv4-streaming-trailers.html>. Two things clients do are
+//! tolerated: an extra CRLF after the end, and a line feed between a trailer's value and its CRLF (AWS's own page draws
+//! it so).
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue};
@@ -130,8 +132,8 @@ impl ChunkedDecoder {
         &self.announced
     }
 
-    /// Takes framing off the front of `input` up to the next bytes of payload, and those too. None once `input` is used up;
-    /// call it until then, and [`Self::finish`] when the body has ended. After an error there is no going on.
+    /// Takes framing off the front of `input` up to the next bytes of payload, and those too. None once `input` is used
+    /// up; call it until then, and [`Self::finish`] when the body has ended. After an error there is no going on.
     pub fn decode(&mut self, input: &mut Bytes) -> Result<Option<Bytes>, ChunkedError> {
         while !input.is_empty() {
             match self.state {
@@ -249,7 +251,7 @@ impl ChunkedDecoder {
     }
 }
 
-/// Reads a chunk's first line: 1 to 16 hexadecimal digits in either case.
+/// Reads a chunk's first line: its size in hexadecimal digits of either case.
 fn chunk_size(line: &[u8]) -> Result<u64, ChunkedError> {
     if line.contains(&b';') {
         return Err(ChunkedError::Framing("a chunk carries an extension, which this payload mode does not have"));

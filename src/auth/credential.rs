@@ -1,6 +1,7 @@
 //! The credential of a SigV4 request, `KEY/YYYYMMDD/REGION/s3/aws4_request`, and its times.
 //!
-//! The same text stands in the Authorization header and in the query; only the code of a refusal differs, so the callers choose it.
+//! The same text stands in the Authorization header and in the query; only the code of a refusal differs, so the
+//! callers choose it.
 
 use jiff::civil::DateTime;
 use jiff::fmt::rfc2822;
@@ -21,7 +22,8 @@ pub(super) struct Credential {
 }
 
 impl Credential {
-    /// Reads a credential and checks its scope against `region`. Refusals carry `code`, their sentence begins with `prefix`.
+    /// Reads a credential and checks its scope against `region`. Refusals carry `code`, their sentence begins with
+    /// `prefix`.
     pub(super) fn parse(text: &str, region: &str, code: AuthErrorCode, prefix: &str) -> Result<Self, AuthError> {
         let refuse = |reason: String| AuthError::new(code, format!("{prefix}; {reason}"));
         let mut fields = text.rsplitn(5, '/');

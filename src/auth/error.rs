@@ -1,7 +1,7 @@
 //! What authentication answers when it refuses: S3's code, a sentence and the extra fields of the error document.
 //!
-//! Codes and sentences are those of Amazon S3 where it has one. HTTP statuses are absent on purpose: the one map from codes to
-//! statuses stands with the XML.
+//! Codes and sentences are those of Amazon S3 where it has one. HTTP statuses are absent on purpose: the one map from
+//! codes to statuses stands with the XML.
 
 use std::fmt;
 

@@ -1,7 +1,7 @@
 //! Credentials in the Authorization header: reading them and checking that they signed the request.
 //!
-//! Source: <https://docs.aws.amazon.com/AmazonS3/latest/API/sig-v4-header-based-auth.html>. Signature version 2 and SigV4A are
-//! refused: no client that still gets updates depends on them in a header.
+//! Source: <https://docs.aws.amazon.com/AmazonS3/latest/API/sig-v4-header-based-auth.html>. Signature version 2 and
+//! SigV4A are refused: no client that still gets updates depends on them in a header.
 
 use std::collections::BTreeSet;
 
@@ -78,22 +78,26 @@ fn malformed(reason: &str) -> AuthError {
     AuthError::new(MALFORMED, format!("{MALFORMED_PREFIX}; {reason}"))
 }
 
+/// The refusal of the header as a whole. Its value stays out of the answer: it may be a password of another scheme.
+fn refused(message: &str) -> AuthError {
+    AuthError::new(AuthErrorCode::InvalidArgument, message).with("ArgumentName", "Authorization")
+}
+
 fn components(headers: &HeaderMap) -> Result<Components<'_>, AuthError> {
     let mut values = headers.get_all(AUTHORIZATION).iter();
     let value = values.next().and_then(|value| value.to_str().ok()).unwrap_or_default().trim();
     if values.next().is_some() {
-        return Err(AuthError::argument("Only one Authorization header allowed", "Authorization", value));
+        return Err(refused("Only one Authorization header allowed"));
     }
     let Some((scheme, rest)) = value.split_once(' ') else {
         let message = "Authorization header is invalid -- one and only one ' ' (space) required.";
-        return Err(AuthError::argument(message, "Authorization", value));
+        return Err(refused(message));
     };
     match scheme {
         ALGORITHM => parse_components(rest),
         // Signature version 2, and SigV4A.
         "AWS" | "AWS4-ECDSA-P256-SHA256" => Err(AuthError::unsupported_mechanism()),
-        // The value stays out of the answer: a scheme we do not know may carry a password.
-        _ => Err(AuthError::argument("Unsupported Authorization Type", "Authorization", scheme)),
+        _ => Err(refused("Unsupported Authorization Type")),
     }
 }
 

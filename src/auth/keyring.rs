@@ -1,7 +1,7 @@
 //! Who may sign: access keys and their secrets.
 //!
-//! Secrets never leave this file except as signing keys, and appear in no `Debug` output. Deriving a signing key costs four
-//! HMACs, so the derived ones are kept in a map of bounded size; only keys of known identities get into it.
+//! Secrets never leave this file except as signing keys, and appear in no `Debug` output. Deriving a signing key costs
+//! four HMACs, so the derived ones are kept in a map of bounded size; only keys of known identities get into it.
 
 use std::collections::HashMap;
 use std::fmt;

@@ -1,9 +1,9 @@
-//! Who sent a request, and whether nobody changed it on the way: SigV4 in the Authorization header and in the query, access
-//! keys, and the aws-chunked framing that signatures may cover.
+//! Who sent a request, and whether nobody changed it on the way: SigV4 in the Authorization header and in the query,
+//! access keys, and the aws-chunked framing that signatures may cover.
 //!
-//! Knows S3's vocabulary of refusals but neither HTTP statuses nor XML; never reads the store; is told the time. A mechanism
-//! that is recognised and not built is refused, never taken for no credentials. Deliberately absent: signature version 2 in
-//! headers, SigV4A, temporary credentials.
+//! Knows S3's vocabulary of refusals but neither HTTP statuses nor XML; never reads the store; is told the time. A
+//! mechanism that is recognised and not built is refused, never taken for no credentials. Deliberately absent:
+//! signature version 2 in headers, SigV4A, temporary credentials.
 
 use http::header::AUTHORIZATION;
 use http::{HeaderMap, Method};
@@ -61,8 +61,8 @@ impl Authenticator {
 
     /// Authenticates a request by its head.
     ///
-    /// `uri_path_raw` and `uri_query_raw` are the request target's two halves exactly as they stood on the wire, the query
-    /// without its question mark. A request without any credentials is anonymous.
+    /// `uri_path_raw` and `uri_query_raw` are the request target's two halves exactly as they stood on the wire, the
+    /// query without its question mark. A request without any credentials is anonymous.
     ///
     /// # Errors
     /// Whatever is wrong with the credentials, as the S3 error that tells the client.

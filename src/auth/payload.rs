@@ -20,7 +20,8 @@ pub enum Payload {
     Unsigned,
     /// Plain bytes with this SHA-256; anything else is `XAmzContentSHA256Mismatch`.
     Exact([u8; 32]),
-    /// aws-chunked framing without chunk signatures, with trailers: [`ChunkedDecoder`](super::chunked::ChunkedDecoder) reads it.
+    /// aws-chunked framing without chunk signatures, with trailers: [`ChunkedDecoder`](super::chunked::ChunkedDecoder)
+    /// reads it.
     UnsignedTrailer,
     /// aws-chunked framing, each chunk signed. The request's signature is verified; the chunks' are not yet, so callers
     /// refuse such a body with `NotImplemented`.

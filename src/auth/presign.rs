@@ -1,7 +1,7 @@
 //! Credentials in the query: presigned URLs of SigV4.
 //!
-//! Source: <https://docs.aws.amazon.com/AmazonS3/latest/API/sigv4-query-string-auth.html>. Any method may be presigned. Signature
-//! version 2 is recognised and refused.
+//! Source: <https://docs.aws.amazon.com/AmazonS3/latest/API/sigv4-query-string-auth.html>. Any method may be presigned.
+//! Signature version 2 is recognised and refused.
 
 use std::time::Duration;
 

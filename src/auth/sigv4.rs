@@ -65,7 +65,8 @@ pub(super) struct Claim<'a> {
     pub(super) payload_hash: &'a str,
 }
 
-/// Checks that the claim's key exists and signed this very request. Gives the key's holder, and what the signatures of the body's chunks build on.
+/// Checks that the claim's key exists and signed this very request. Gives the key's holder, and what the signatures of
+/// the body's chunks build on.
 pub(super) fn verify(
     keyring: &Keyring,
     head: RequestHead<'_>,
