@@ -3,6 +3,7 @@
 pub mod auth;
 pub mod base;
 pub mod s3;
+pub mod server;
 pub mod store;
 pub mod telemetry;
 pub mod wire;
