@@ -9,7 +9,6 @@ use super::address::Address;
 use super::error::{Code, Error};
 use super::query::Query;
 use crate::auth::{Authenticated, KeyIdentity};
-use crate::base::clock::Timestamp;
 use crate::store::Store;
 use crate::store::types::{Bucket, BucketName, ObjectKey, UploadId};
 use crate::wire::Body;
@@ -43,11 +42,6 @@ impl Call {
         &self.config.store
     }
 
-    /// The time.
-    pub fn now(&self) -> Timestamp {
-        self.config.clock.now()
-    }
-
     /// Whom all buckets and objects belong to.
     pub fn owner(&self) -> &KeyIdentity {
         self.config.authenticator.keyring().root()
@@ -72,11 +66,6 @@ impl Call {
     pub fn upload_id(&self) -> Result<UploadId, Error> {
         let id = self.query.get("uploadId").and_then(UploadId::parse);
         id.ok_or_else(|| Code::NO_SUCH_UPLOAD.into())
-    }
-
-    /// The value of a header that may be given once. Empty values count as absent.
-    pub fn header(&self, name: &str) -> Result<Option<&str>, Error> {
-        single(&self.headers, name)
     }
 
     /// The URL of the object, by the host the client used.

@@ -5,7 +5,7 @@
 use http::header::{CONTENT_TYPE, HeaderName};
 use http::{HeaderMap, HeaderValue, Method, Response, StatusCode};
 
-use super::xml::Document;
+use super::xml::{Document, readable};
 use crate::auth::chunked::ChunkedError;
 use crate::auth::{AuthError, AuthErrorCode};
 use crate::base::limits::PART_SIZE_MIN_BYTES;
@@ -166,11 +166,11 @@ impl Error {
         response.headers_mut().extend(headers.clone());
         if *method != Method::HEAD && *code != Code::NOT_MODIFIED {
             let mut document = Document::bare("Error");
-            document.text("Code", code.name).text("Message", self.text());
+            document.text("Code", code.name).text("Message", readable(self.text()));
             for (name, text) in elements {
-                document.text(name, text);
+                document.text(name, readable(text));
             }
-            document.text("Resource", resource).text("RequestId", request_id).text("HostId", host_id);
+            document.text("Resource", readable(resource)).text("RequestId", request_id).text("HostId", host_id);
             *response.body_mut() = Body::full(document.finish());
             response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/xml"));
         }
@@ -330,6 +330,13 @@ mod tests {
              <ArgumentValue>&lt;0&gt;</ArgumentValue><Resource>/b/&lt;k&gt;</Resource>\
              <RequestId>0123456789ABCDEF</RequestId><HostId>host</HostId></Error>"
         );
+    }
+
+    #[tokio::test]
+    async fn the_document_can_always_be_parsed() {
+        let (_, body) = rendered(&Error::argument("\0", "prefix", "a\u{1}\r"), Method::GET).await;
+        let read = crate::s3::xml::parse(body.as_bytes(), "Error").unwrap();
+        assert_eq!(read.child_text("ArgumentValue"), Some("a\u{fffd}\r"));
     }
 
     #[tokio::test]

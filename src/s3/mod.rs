@@ -19,9 +19,10 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 use futures_util::FutureExt as _;
 use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode};
+use tokio::time::Instant;
 
 use crate::auth::{Authenticator, Identity};
-use crate::base::clock::{Clock, Timestamp};
+use crate::base::clock::Clock;
 use crate::base::digest::hex;
 use crate::base::limits::HEADERS_MAX_BYTES;
 use crate::base::rng::Rng;
@@ -107,7 +108,7 @@ impl S3 {
 
     /// Answers a request. Never fails and never panics: whatever goes wrong is an answer.
     pub async fn handle(&self, request: Request<Body>) -> Response<Body> {
-        let started = self.config.clock.now();
+        let started = Instant::now();
         let (head, body) = request.into_parts();
         let received = body.progress();
         let mut trace = Trace::new(&head, self.config.rng.as_ref());
@@ -179,13 +180,12 @@ impl S3 {
         response: Response<Body>,
         trace: Trace,
         code: Option<&'static str>,
-        started: Timestamp,
+        started: Instant,
         received: Arc<crate::wire::body::Progress>,
     ) -> Response<Body> {
         let status = response.status().as_u16();
         let expected = if head.method == Method::HEAD { Some(0) } else { response.body().remaining() };
-        self.config.metrics.request(trace.operation, status, self.config.clock.now().since(started));
-        let clock = Arc::clone(&self.config.clock);
+        self.config.metrics.request(trace.operation, status, started.elapsed());
         response.map(|body| {
             body.at_end(move |sent| {
                 let nobody = std::net::SocketAddr::from(([0, 0, 0, 0], 0));
@@ -199,7 +199,7 @@ impl S3 {
                     bytes_in: received.bytes(),
                     bytes_out: sent.bytes(),
                     complete: expected.map_or_else(|| sent.finished(), |expected| sent.bytes() == expected),
-                    elapsed: clock.now().since(started),
+                    elapsed: started.elapsed(),
                     request_id: &trace.request_id,
                     identity: &trace.identity,
                     peer: head.extensions.get::<ConnectionInfo>().map_or(nobody, |connection| connection.peer),

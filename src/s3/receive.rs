@@ -31,6 +31,9 @@ const TRAILER: &str = "x-amz-trailer";
 /// `MissingContentLength`, `EntityTooLarge`, `MaxMessageLengthExceeded`, `InvalidRequest` and `InvalidArgument` for lengths
 /// that are none, `NotImplemented` for signed chunks.
 pub fn bound(headers: &HeaderMap, payload: &Payload, rule: BodyRule) -> Result<Option<u64>, Error> {
+    if rule == BodyRule::None {
+        return Ok(None);
+    }
     let sent = content_length(headers)?;
     let length = match payload {
         Payload::Unsigned | Payload::Exact(_) => decoded_length(headers)?.or(sent),

@@ -10,7 +10,7 @@
 use std::fmt::Write;
 
 use quick_xml::Reader;
-use quick_xml::events::{BytesRef, Event};
+use quick_xml::events::{BytesRef, BytesStart, Event};
 
 use super::error::{Code, Error};
 use crate::base::limits::{XML_DEPTH_MAX, XML_ELEMENTS_MAX};
@@ -90,6 +90,17 @@ impl Document {
     }
 }
 
+/// The text with every character that XML 1.0 does not have replaced: for documents that people read and clients must be able
+/// to parse, such as errors.
+pub fn readable(text: &str) -> String {
+    text.chars().map(|character| if is_xml(character) { character } else { char::REPLACEMENT_CHARACTER }).collect()
+}
+
+/// The Char production of XML 1.0, section 2.2.
+fn is_xml(character: char) -> bool {
+    !matches!(character, '\u{0}'..='\u{8}' | '\u{b}' | '\u{c}' | '\u{e}'..='\u{1f}' | '\u{fffe}' | '\u{ffff}')
+}
+
 fn escape(out: &mut String, text: &str) {
     for character in text.chars() {
         match character {
@@ -97,12 +108,10 @@ fn escape(out: &mut String, text: &str) {
             '<' => out.push_str("&lt;"),
             '>' => out.push_str("&gt;"),
             '"' => out.push_str("&quot;"),
-            // A parser turns a bare carriage return into a line feed; the rest XML 1.0 does not have.
-            '\r' | '\u{0}'..='\u{8}' | '\u{b}' | '\u{c}' | '\u{e}'..='\u{1f}' | '\u{fffe}' | '\u{ffff}' => {
-                // Writing into a string does not fail.
-                let _ = write!(out, "&#x{:x};", u32::from(character));
-            }
-            other => out.push(other),
+            // A parser turns a bare carriage return into a line feed.
+            other if other != '\r' && is_xml(other) => out.push(other),
+            // Writing into a string does not fail.
+            other => drop(write!(out, "&#x{:x};", u32::from(other))),
         }
     }
 }
@@ -146,9 +155,9 @@ pub fn parse(body: &[u8], root: &str) -> Result<Element, Error> {
     let mut tree = Tree::default();
     loop {
         match reader.read_event().map_err(|error| malformed(&error.to_string()))? {
-            Event::Start(start) => tree.open(start.local_name().as_ref())?,
+            Event::Start(start) => tree.open(&start)?,
             Event::Empty(start) => {
-                tree.open(start.local_name().as_ref())?;
+                tree.open(&start)?;
                 tree.close()?;
             }
             Event::End(_) => tree.close()?,
@@ -176,7 +185,11 @@ struct Tree {
 }
 
 impl Tree {
-    fn open(&mut self, name: &str) -> Result<(), Error> {
+    fn open(&mut self, start: &BytesStart<'_>) -> Result<(), Error> {
+        // Their meaning is ignored, but what stands in their place must be attributes.
+        if let Some(error) = start.attributes().find_map(Result::err) {
+            return Err(malformed(&error.to_string()));
+        }
         self.elements += 1;
         if self.elements > XML_ELEMENTS_MAX || self.open.len() >= XML_DEPTH_MAX {
             return Err(malformed("too many or too deeply nested elements"));
@@ -184,7 +197,8 @@ impl Tree {
         if self.root.is_some() {
             return Err(malformed("a second root"));
         }
-        self.open.push(Element { name: name.to_owned(), ..Element::default() });
+        let name = start.local_name().as_ref().to_owned();
+        self.open.push(Element { name, ..Element::default() });
         Ok(())
     }
 
@@ -294,8 +308,8 @@ mod tests {
             &deep,
             &many,
         ] {
-            let error = parse(body.as_bytes(), "a").map(drop).unwrap_err();
-            assert_eq!(error.code(), Code::MALFORMED_XML, "{}", body.get(..40).unwrap_or(body));
+            let refused = parse(body.as_bytes(), "a").map(drop).map_err(|error| error.code());
+            assert_eq!(refused, Err(Code::MALFORMED_XML), "{}", body.get(..40).unwrap_or(body));
         }
         assert!(parse(b"<a>\xff</a>", "a").is_err());
     }

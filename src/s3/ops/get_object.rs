@@ -54,7 +54,7 @@ pub fn head(request: &HeaderMap, info: &ObjectInfo) -> Result<(Response<Body>, R
     let mut response = Response::new(Body::empty());
     headers::describe(response.headers_mut(), info);
     let asked = single(request, "range")?.and_then(ByteRange::parse);
-    let range = match asked.filter(|_| info.size > 0 || asked.is_some()) {
+    let range = match asked {
         Some(asked) if conditions::range_counts(request, info)? => {
             let (first, last) =
                 asked.resolve(info.size).map_err(|outside| invalid_range(request, &outside.content_range(), info))?;
