@@ -1,4 +1,5 @@
 //! wharf: a self-hosted, S3-compatible chunk gateway. (The architecture document grows here.)
 
+pub mod auth;
 pub mod base;
 pub mod store;

@@ -47,6 +47,8 @@ pub const CHUNK_MIN_BYTES: u64 = 8 << 10;
 pub const CLOCK_SKEW_MAX: Duration = Duration::from_secs(15 * 60);
 /// Longest life of a presigned URL.
 pub const PRESIGN_MAX: Duration = Duration::from_secs(7 * 24 * 3600);
+/// Derived signing keys kept in memory, one for each key, day and region in use.
+pub const SIGNING_KEYS_CACHED_MAX: usize = 1024;
 
 /// Time for a complete request head; also how long an idle keep-alive connection is held.
 pub const HEADER_TIMEOUT: Duration = Duration::from_secs(60);
