@@ -69,6 +69,8 @@ pub const INLINE_MAX_BYTES: usize = 4 << 10;
 pub const WRITE_UNIT_BYTES: usize = 1 << 20;
 /// Bytes one read of a response takes from a blob.
 pub const READ_UNIT_BYTES: usize = 256 << 10;
+/// Idle read buffers kept for the next responses.
+pub const READ_BUFFERS_KEPT: usize = 64;
 /// Checksummed block of a blob.
 pub const BLOCK_BYTES: usize = 64 << 10;
 /// Files of one blob directory.
