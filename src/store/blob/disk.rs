@@ -2,7 +2,7 @@
 //!
 //! `blobs/<run>-<number>/<sequence>-<random>`, all in lower-case hexadecimal. The directory follows from the id alone: its
 //! number is the sequence divided by [`DIRECTORY_FILES_MAX`], so that at any time one directory takes every new file and
-//! one fsync of it serves everyone who waits ([`directory`]). What a file holds is drawn in [`footer`].
+//! one fsync of it serves everyone who waits (`directory`). What a file holds is drawn in `footer`.
 //!
 //! A blob's way: unnamed file, content with checksums in the same pass, footer, fdatasync, link, shared directory fsync.
 //! A directory of an earlier run takes no new files; it goes with its last one.
