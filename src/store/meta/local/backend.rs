@@ -1,11 +1,13 @@
-//! Hands redb a boxed backend: redb takes its backend by value and has no implementation for boxes.
+//! What stands between redb and the backend that was passed in.
 
 use std::io;
 use std::ops::Bound;
 
 use redb::{BackendError, StorageBackend};
 
-/// A backend in a box.
+use crate::base::limits::READ_UNIT_BYTES;
+
+/// A backend in a box: redb takes its backend by value and has no implementation for boxes.
 #[derive(Debug)]
 pub(crate) struct Boxed(pub(crate) Box<dyn StorageBackend>);
 
@@ -57,4 +59,40 @@ impl StorageBackend for Boxed {
     fn query_lock_range(&self, start: Bound<u64>, end: Bound<u64>) -> Result<bool, BackendError> {
         self.0.query_lock_range(start, end)
     }
+}
+
+/// Length of the magic number that redb's files begin with.
+const MAGIC_BYTES: u64 = 9;
+/// The sector with the header: all that redb writes before the magic number.
+const HEADER_BYTES: u64 = 512;
+/// A file larger than this is more than an unfinished creation leaves (about 1 MiB).
+const UNFINISHED_MAX_BYTES: u64 = 16 << 20;
+
+/// Empties a file whose creation was interrupted by a crash: redb writes its magic number last, and refuses for ever a
+/// file that has a length and no magic number. Nothing but zeros behind the header means nothing to lose.
+pub(crate) fn forget_unfinished_creation(backend: &dyn StorageBackend) -> io::Result<()> {
+    let length = backend.len()?;
+    let unfinished = (1..=UNFINISHED_MAX_BYTES).contains(&length)
+        && is_zero(backend, 0, MAGIC_BYTES.min(length))?
+        && is_zero(backend, HEADER_BYTES, length)?;
+    if unfinished {
+        tracing::warn!("the creation of the catalog was interrupted; it is created again");
+        backend.set_len(0)?;
+    }
+    Ok(())
+}
+
+fn is_zero(backend: &dyn StorageBackend, from: u64, to: u64) -> io::Result<bool> {
+    let mut buffer = vec![0; READ_UNIT_BYTES];
+    let mut offset = from;
+    while offset < to {
+        let unread = usize::try_from(to - offset).unwrap_or(usize::MAX);
+        buffer.truncate(unread);
+        backend.read(offset, &mut buffer)?;
+        if buffer.iter().any(|byte| *byte != 0) {
+            return Ok(false);
+        }
+        offset += buffer.len() as u64;
+    }
+    Ok(true)
 }

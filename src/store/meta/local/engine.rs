@@ -12,7 +12,7 @@ use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use redb::{Database, ReadTransaction, ReadableDatabase, WriteTransaction};
 
-use super::backend::Boxed;
+use super::backend::{Boxed, forget_unfinished_creation};
 use super::{CatalogEvent, Observe, OpenBackend, table_definition};
 use crate::base::limits;
 use crate::store::meta::commit::Queue;
@@ -172,7 +172,9 @@ fn open_database(open_backend: &OpenBackend, observe: &Observe) -> Result<(Datab
             tracing::warn!(progress = session.progress(), "repairing the catalog, which was not closed cleanly");
             observe(CatalogEvent::Repairing { progress: session.progress() });
         });
-        let database = builder.create_with_backend(Boxed(open_backend().map_err(redb::Error::Io)?))?;
+        let backend = open_backend().map_err(redb::Error::Io)?;
+        forget_unfinished_creation(&*backend).map_err(redb::Error::Io)?;
+        let database = builder.create_with_backend(Boxed(backend))?;
         create_tables(&database)?;
         Ok(database)
     };
