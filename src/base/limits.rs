@@ -79,6 +79,9 @@ pub const DIRECTORY_FILES_MAX: u64 = 16_384;
 pub const EXTENTS_PER_RECORD: usize = 512;
 /// Batches in one group commit.
 pub const GROUP_BATCHES_MAX: usize = 128;
+/// Batches that wait for the committer at a time; further ones are turned away. A batch waits for as long as the disk
+/// takes, even when the request that made it has gone, so requests alone do not bound the queue.
+pub const QUEUED_BATCHES_MAX: usize = 16_384;
 /// From this many batches on a commit also saves the allocator state (redb's quick repair): free there.
 pub const QUICK_REPAIR_BATCHES_MIN: usize = 16;
 /// redb's page cache.
