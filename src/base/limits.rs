@@ -60,6 +60,10 @@ pub const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 pub const LINGER_MAX_BYTES: usize = 16 << 20;
 /// ... and for how long.
 pub const LINGER_TIMEOUT: Duration = Duration::from_secs(5);
+/// An unread rest of a request body this small is read away, if it comes at once, to keep the connection.
+pub const UNREAD_BODY_MAX_BYTES: usize = 64 << 10;
+/// ... and how soon it must have come.
+pub const UNREAD_BODY_TIMEOUT: Duration = Duration::from_millis(100);
 /// Connections of one listener at a time; further ones wait in the kernel's queue.
 pub const CONNECTIONS_MAX: usize = 10_000;
 
