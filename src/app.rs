@@ -14,8 +14,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::auth::Authenticator;
-use crate::auth::keyring::Keyring;
+use crate::auth::{Authenticator, Keyring};
 use crate::base::buffers::BufferPool;
 use crate::base::clock::{Clock, SystemClock};
 use crate::base::limits::{READ_BUFFERS_KEPT, READ_UNIT_BYTES};
@@ -27,8 +26,8 @@ use crate::s3::{S3, S3Config};
 use crate::server::{self, Running, Server, tls};
 use crate::store::blob::disk::DiskBlobs;
 use crate::store::error::Error as StoreError;
-use crate::store::fsio::backend::FileBackend;
-use crate::store::fsio::{Durability, Fs, SyncCounts};
+use crate::store::fsio::backend::CatalogBackend;
+use crate::store::fsio::Durability;
 use crate::store::maintain::{expire::Expire, gc::Gc, sweep::Sweep};
 use crate::store::meta::commit::Committer;
 use crate::store::meta::local::{CatalogEvent, LocalMeta};
@@ -37,7 +36,7 @@ use crate::store::{self, Store, runs};
 use crate::telemetry::health::Health;
 use crate::telemetry::log;
 use crate::telemetry::metrics::Metrics;
-use crate::wire;
+use crate::wire::handler::{Handler, handler};
 
 use data_dir::{DataDir, DataDirError};
 use workers::{Driven, Pace};
@@ -167,7 +166,7 @@ impl Catalog {
     async fn open(data_dir: &DataDir, durability: Durability, metrics: &Metrics, health: &Health) -> Result<Self, Error> {
         let (fs, path) = (Arc::clone(data_dir.fs()), data_dir.catalog_path());
         let open_backend = move || -> std::io::Result<Box<dyn redb::StorageBackend>> {
-            Ok(Box::new(FileBackend::new(fs.open_catalog(&path)?, durability)))
+            Ok(Box::new(CatalogBackend::new(fs.open_catalog(&path)?, durability)))
         };
         let observe = observer(metrics.clone(), health.clone());
         let (meta, committer) =
@@ -299,7 +298,7 @@ fn mount(
     rng: Arc<dyn Rng>,
     metrics: &Metrics,
     health: &Health,
-) -> wire::Handler {
+) -> Handler {
     let keyring = Keyring::new(&credentials.access_key, credentials.secret_key.expose());
     let s3 = Arc::new(S3::new(S3Config {
         region: config.region.clone(),
@@ -311,7 +310,7 @@ fn mount(
         clock,
         rng,
     }));
-    wire::handler(move |request| {
+    handler(move |request| {
         let s3 = Arc::clone(&s3);
         async move { s3.handle(request).await }
     })

@@ -9,7 +9,8 @@ use crate::store::Store;
 use crate::store::fsio::{SyncCounts, SyncKind};
 use crate::telemetry::health::Health;
 use crate::telemetry::metrics::{CONTENT_TYPE, Metrics, Synced};
-use crate::wire::{Body, Handler, handler};
+use crate::wire::Body;
+use crate::wire::handler::{Handler, handler};
 
 /// Answers for the gateway.
 #[derive(Clone)]

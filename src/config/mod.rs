@@ -24,7 +24,8 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::base::limits::{RESERVE_MAX_BYTES, RESERVE_MIN_BYTES, RESERVE_SHARE_PERCENT};
+pub use crate::store::fsio::Durability;
+pub use crate::store::room::Reserve;
 use crate::store::types::BucketName;
 
 pub use layers::{Flags, Variables};
@@ -99,38 +100,6 @@ pub struct TlsFiles {
     pub cert: PathBuf,
     /// The private key.
     pub key: PathBuf,
-}
-
-/// What a 200 promises.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Durability {
-    /// Bytes and metadata were synced to the device.
-    Strict,
-    /// Nothing was synced: for tests.
-    Relaxed,
-}
-
-/// Free bytes kept back from writers.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Reserve {
-    /// The share of `base::limits`, within its bounds.
-    Standard,
-    /// This many bytes.
-    Bytes(u64),
-    /// This share of the filesystem, 0 to 99.
-    Percent(u64),
-}
-
-impl Reserve {
-    /// The bytes to keep back of a filesystem of `total_bytes`.
-    pub fn bytes(self, total_bytes: u64) -> u64 {
-        let share = |percent: u64| (total_bytes / 100).saturating_mul(percent);
-        match self {
-            Self::Standard => share(RESERVE_SHARE_PERCENT).clamp(RESERVE_MIN_BYTES, RESERVE_MAX_BYTES),
-            Self::Bytes(bytes) => bytes,
-            Self::Percent(percent) => share(percent),
-        }
-    }
 }
 
 /// A setting that cannot be used: one line that names the setting, where its value came from and what is wrong.

@@ -13,6 +13,7 @@ pub mod commit;
 pub mod contract;
 pub mod local;
 pub mod model;
+pub mod schema;
 
 use std::future::Future;
 use std::ops::ControlFlow;
