@@ -3,12 +3,7 @@
 //!
 //! There is no list of exceptions: a law that does not fit is changed here, for everybody. Each check is shown to catch
 //! a bad sample, so that none of them is blind.
-#![expect(
-    clippy::unwrap_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "a failed assumption is the test's answer"
-)]
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a failed assumption is the test's answer")]
 
 #[path = "tidy/confinement.rs"]
 mod confinement;

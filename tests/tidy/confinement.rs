@@ -34,7 +34,7 @@ pub(crate) fn check(source: &Source) -> Vec<String> {
             }
             ["std" | "core", "time", "SystemTime" | "Instant" | "*", ..] => within(CLOCK),
             ["tokio", "time", "Instant" | "*", ..] => !TIMELESS.into_iter().any(within),
-            ["std", "time" | "fs"] => !named.imported,
+            ["std", "time"] => !named.imported,
             ["tokio", "time"] => !(named.imported && TIMELESS.into_iter().any(within)),
             ["getrandom" | "rand" | "fastrand", ..] => within(CHANCE),
             _ => true,
