@@ -90,6 +90,9 @@ impl Fs for RealFs {
         let file = options.read(true).write(true).create(true).truncate(false).mode(FILE_MODE).open(path)?;
         // Also when the file stood there: the process that made it may have died before this sync.
         self.sync_parent(path)?;
+        // After a failed sync Linux keeps the refused pages and calls them clean. Whoever opens the catalog again must see
+        // what the disk holds. Advice only: a filesystem without a page cache has nothing to drop.
+        let _: rustix::io::Result<()> = rustix::fs::fadvise(&file, 0, None, rustix::fs::Advice::DontNeed);
         Ok(Arc::new(RealFile { file, kind: SyncKind::Catalog, counts: Arc::clone(&self.counts) }))
     }
 
