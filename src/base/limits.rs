@@ -77,6 +77,8 @@ pub const INLINE_MAX_BYTES: usize = 4 << 10;
 pub const WRITE_UNIT_BYTES: usize = 1 << 20;
 /// Bytes one read of a response takes from a blob.
 pub const READ_UNIT_BYTES: usize = 256 << 10;
+/// Idle read buffers kept for the next responses.
+pub const READ_BUFFERS_KEPT: usize = 64;
 /// Checksummed block of a blob.
 pub const BLOCK_BYTES: usize = 64 << 10;
 /// Files of one blob directory.
@@ -85,6 +87,9 @@ pub const DIRECTORY_FILES_MAX: u64 = 16_384;
 pub const EXTENTS_PER_RECORD: usize = 512;
 /// Batches in one group commit.
 pub const GROUP_BATCHES_MAX: usize = 128;
+/// Batches that wait for the committer at a time; further ones are turned away. A batch waits for as long as the disk
+/// takes, even when the request that made it has gone, so requests alone do not bound the queue.
+pub const QUEUED_BATCHES_MAX: usize = 16_384;
 /// From this many batches on a commit also saves the allocator state (redb's quick repair): free there.
 pub const QUICK_REPAIR_BATCHES_MIN: usize = 16;
 /// redb's page cache.

@@ -63,7 +63,7 @@ pub struct S3Config {
     /// Domains whose subdomains name buckets.
     pub domains: Vec<String>,
     /// Decides who sent a request.
-    pub authenticator: Arc<Authenticator>,
+    pub authenticator: Authenticator,
     /// The store.
     pub store: Arc<Store>,
     /// Requests are counted here.

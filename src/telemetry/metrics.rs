@@ -148,12 +148,12 @@ impl Metrics {
         self.0.commit_batches.observe(batches as f64);
     }
 
-    /// Something was synced to stable storage.
-    pub fn fsync(&self, what: Synced) {
+    /// Something was synced to stable storage this many times.
+    pub fn fsyncs(&self, what: Synced, times: u64) {
         match what {
-            Synced::File => self.0.file_syncs.inc(),
-            Synced::Directory => self.0.directory_syncs.inc(),
-            Synced::Catalog => self.0.catalog_syncs.inc(),
+            Synced::File => self.0.file_syncs.inc_by(times),
+            Synced::Directory => self.0.directory_syncs.inc_by(times),
+            Synced::Catalog => self.0.catalog_syncs.inc_by(times),
         };
     }
 
@@ -250,7 +250,7 @@ mod tests {
         metrics.connection_closed();
         metrics.uploads(2, 10 << 20);
         metrics.commit(17);
-        metrics.fsync(Synced::Directory);
+        metrics.fsyncs(Synced::Directory, 1);
         metrics.worker_step("gc");
         metrics.worker_error("gc");
         metrics.catalog_available(true);

@@ -14,8 +14,8 @@ use crate::s3::error::{Code, Error};
 use crate::s3::op::{BodyRule, Op, Target};
 use crate::s3::query::Query;
 use crate::s3::{conditions, headers};
+use crate::store::read::{ObjectReader, OpenObject};
 use crate::store::types::ObjectInfo;
-use crate::store::{ObjectReader, OpenObject};
 use crate::wire::range::{ByteRange, content_range};
 use crate::wire::{Body, BodyError};
 
