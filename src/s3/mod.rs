@@ -48,6 +48,7 @@ pub mod ops;
 pub mod query;
 pub mod receive;
 pub mod refusals;
+pub mod retrieval;
 pub mod xml;
 
 pub use op::operations_table;

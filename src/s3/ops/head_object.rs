@@ -4,12 +4,11 @@
 
 use http::{Method, Response};
 
-use super::get_object;
 use crate::auth::Identity;
 use crate::s3::call::Call;
 use crate::s3::error::Error;
-use crate::s3::headers;
 use crate::s3::op::{BodyRule, Op, Target};
+use crate::s3::{headers, retrieval};
 use crate::wire::Body;
 
 /// The row.
@@ -28,9 +27,9 @@ pub static OP: Op = Op {
 async fn run(call: Call) -> Result<Response<Body>, Error> {
     let bucket = call.bucket()?;
     let key = call.key()?;
-    get_object::refuse_part_number(&call.query)?;
+    retrieval::refuse_part_number(&call.query)?;
     let info = call.store().object(&bucket, key)?;
-    let (mut response, _) = get_object::head(&call.headers, &info)?;
+    let (mut response, _) = retrieval::head(&call.headers, &info)?;
     let signed = !matches!(call.auth.identity, Identity::Anonymous);
     headers::override_response(response.headers_mut(), &call.query, signed)?;
     Ok(response)
