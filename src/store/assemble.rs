@@ -125,7 +125,7 @@ impl Store {
     }
 }
 
-/// For each listed part the latest row with its number and ETag.
+/// For each listed part the latest row of its number, which must have its ETag.
 fn pick_parts(
     snapshot: &dyn Snapshot,
     id: UploadId,
@@ -146,9 +146,8 @@ fn pick_parts(
         }
         match (listed.get(at), picked.get_mut(at)) {
             (Some(part), Some(place)) if part.number == number => {
-                if part.etag == ETag::of_body(*record.md5) {
-                    *place = Some(record);
-                }
+                // A part that was sent again replaces the earlier one: naming the earlier ETag is an error, as on AWS.
+                *place = (part.etag == ETag::of_body(*record.md5)).then_some(record);
                 Ok(ControlFlow::Continue(()))
             }
             (None, _) => Ok(ControlFlow::Break(())),
@@ -164,7 +163,11 @@ fn pick_parts(
 }
 
 /// The object these parts make, if they are what the client says.
-fn check(upload: &UploadInfo, request: &CompleteRequest, parts: &[(u16, PartRecord)]) -> Result<CompletedUpload, Error> {
+fn check(
+    upload: &UploadInfo,
+    request: &CompleteRequest,
+    parts: &[(u16, PartRecord)],
+) -> Result<CompletedUpload, Error> {
     check_sizes(request, parts)?;
     check_part_checksums(upload, request, parts)?;
     let size = parts.iter().map(|(_, part)| part.size).sum::<u64>();
