@@ -262,4 +262,3 @@ fn reported(error: BlobError) -> Error {
 fn index(offset: u64) -> Result<usize, Error> {
     usize::try_from(offset).map_err(|_| Error::Corrupt("an inline body's offset is out of range".to_owned()))
 }
-
