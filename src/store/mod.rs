@@ -39,6 +39,7 @@ use crate::base::id::{RunNumber, Sequence};
 use crate::base::offload::Offload;
 use crate::base::rng::Rng;
 use crate::base::worker::Bell;
+use crate::telemetry::metrics::Metrics;
 
 use blob::{Blobs, Free};
 use body::BodyWriter;
@@ -66,6 +67,8 @@ pub struct Parts {
     pub offload: Offload,
     /// How much room is kept back.
     pub reserve: Reserve,
+    /// Where damage is counted.
+    pub metrics: Metrics,
 }
 
 /// The store.
@@ -80,6 +83,7 @@ pub struct Store {
     orphans: Arc<Orphans>,
     pins: Arc<Pins>,
     gc_bell: Bell,
+    metrics: Metrics,
 }
 
 /// What the store holds, for metrics.
@@ -105,6 +109,7 @@ impl Store {
             orphans: Arc::default(),
             pins: Arc::default(),
             gc_bell: Bell::default(),
+            metrics: parts.metrics,
         })
     }
 

@@ -19,6 +19,7 @@ use crate::store::meta::{Meta, Snapshot, Space};
 use crate::store::object::read_object;
 use crate::store::pins::Pin;
 use crate::store::types::{Bucket, ObjectInfo, ObjectKey};
+use crate::telemetry::metrics::Metrics;
 
 /// From this many wanted bytes on a blob is opened on a blocking thread; below, the hop costs more than the open.
 const OPEN_AWAY_BYTES: u64 = 1 << 20;
@@ -44,6 +45,7 @@ struct Source {
     meta: Arc<dyn Meta>,
     blobs: Arc<dyn Blobs>,
     offload: Offload,
+    metrics: Metrics,
 }
 
 /// A stream of an object's bytes.
@@ -96,8 +98,12 @@ impl Store {
                     .ok_or_else(|| Error::Corrupt(format!("manifest {number} is missing")))?,
             ),
         };
-        let source =
-            Source { meta: Arc::clone(&self.meta), blobs: Arc::clone(&self.blobs), offload: self.offload.clone() };
+        let source = Source {
+            meta: Arc::clone(&self.meta),
+            blobs: Arc::clone(&self.blobs),
+            offload: self.offload.clone(),
+            metrics: self.metrics.clone(),
+        };
         Ok(OpenObject { info, body, source, pin })
     }
 }
@@ -179,11 +185,11 @@ impl ObjectReader {
         if wanted.end > reader.len() {
             return Err(Error::Corrupt(format!("a blob has {} bytes, {} are named", reader.len(), wanted.end)));
         }
-        if let Some(bytes) = reader.read(wanted.clone(), ReadMode::CachedOnly).map_err(reported)? {
+        if let Some(bytes) = reader.read(wanted.clone(), ReadMode::CachedOnly).map_err(|error| self.source.reported(error))? {
             return Ok(bytes);
         }
         let read = self.source.offload.run(move || reader.read(wanted, ReadMode::Wait)).await?;
-        read.map_err(reported)?.ok_or_else(|| Error::Io("a waiting read gave nothing".to_owned()))
+        read.map_err(|error| self.source.reported(error))?.ok_or_else(|| Error::Io("a waiting read gave nothing".to_owned()))
     }
 
     async fn reader(&mut self, content: Content, wanted: &Range<u64>) -> Result<Arc<dyn Reader>, Error> {
@@ -199,7 +205,7 @@ impl ObjectReader {
         } else {
             blobs.open(id)
         };
-        let reader = opened.map_err(reported)?;
+        let reader = opened.map_err(|error| self.source.reported(error))?;
         self.open = Some((content, Arc::clone(&reader)));
         Ok(reader)
     }
@@ -251,12 +257,15 @@ fn inline(snapshot: &dyn Snapshot, number: u64) -> Result<Bytes, Error> {
         .ok_or_else(|| Error::Corrupt(format!("inline body {number} is missing")))
 }
 
-/// Damage is said once in the log, where an operator looks for it.
-fn reported(error: BlobError) -> Error {
-    if matches!(error, BlobError::Damaged { .. } | BlobError::NotFound(_)) {
-        tracing::error!(%error, "a stored body is damaged");
+impl Source {
+    /// Damage is said in the log and counted, where an operator looks for it.
+    fn reported(&self, error: BlobError) -> Error {
+        if matches!(error, BlobError::Damaged { .. } | BlobError::NotFound(_)) {
+            tracing::error!(%error, "a stored body is damaged");
+            self.metrics.damaged_blob();
+        }
+        error.into()
     }
-    error.into()
 }
 
 fn index(offset: u64) -> Result<usize, Error> {

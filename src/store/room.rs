@@ -14,18 +14,18 @@ pub enum Reserve {
     Standard,
     /// This many bytes.
     Bytes(u64),
-    /// This share of the filesystem.
-    Percent(u8),
+    /// This share of the filesystem, 0 to 99.
+    Percent(u64),
 }
 
 impl Reserve {
-    fn bytes(self, total: u64) -> u64 {
+    /// The bytes to keep back of a filesystem of `total_bytes`.
+    pub fn bytes(self, total_bytes: u64) -> u64 {
+        let share = |percent: u64| (total_bytes / 100).saturating_mul(percent);
         match self {
-            Self::Standard => {
-                (total / 100).saturating_mul(RESERVE_SHARE_PERCENT).clamp(RESERVE_MIN_BYTES, RESERVE_MAX_BYTES)
-            }
+            Self::Standard => share(RESERVE_SHARE_PERCENT).clamp(RESERVE_MIN_BYTES, RESERVE_MAX_BYTES),
             Self::Bytes(bytes) => bytes,
-            Self::Percent(percent) => (total / 100).saturating_mul(u64::from(percent)),
+            Self::Percent(percent) => share(percent),
         }
     }
 }
