@@ -185,11 +185,14 @@ impl ObjectReader {
         if wanted.end > reader.len() {
             return Err(Error::Corrupt(format!("a blob has {} bytes, {} are named", reader.len(), wanted.end)));
         }
-        if let Some(bytes) = reader.read(wanted.clone(), ReadMode::CachedOnly).map_err(|error| self.source.reported(error))? {
+        if let Some(bytes) =
+            reader.read(wanted.clone(), ReadMode::CachedOnly).map_err(|error| self.source.reported(error))?
+        {
             return Ok(bytes);
         }
         let read = self.source.offload.run(move || reader.read(wanted, ReadMode::Wait)).await?;
-        read.map_err(|error| self.source.reported(error))?.ok_or_else(|| Error::Io("a waiting read gave nothing".to_owned()))
+        read.map_err(|error| self.source.reported(error))?
+            .ok_or_else(|| Error::Io("a waiting read gave nothing".to_owned()))
     }
 
     async fn reader(&mut self, content: Content, wanted: &Range<u64>) -> Result<Arc<dyn Reader>, Error> {

@@ -1,4 +1,4 @@
-//! GetObject and HeadObject with `Range` (RFC 9110 section 14) and `partNumber`.
+//! GetObject and HeadObject with `Range` (RFC 9110 section 14).
 
 use crate::digests::bytes;
 use crate::gateway::Gateway;
@@ -45,8 +45,8 @@ fn ranges_across_the_edges_of_blocks() {
     let body = bytes(SIZE, 8);
     bucket.put("k", body.clone()).send().ok(200);
     let mut connection = gateway.connect();
-    for edge in [65_536, 131_072, 262_144, 524_288] {
-        for (first, last) in [(edge - 1, edge - 1), (edge, edge), (edge - 1, edge), (edge - 70_000, edge + 70_000)] {
+    for edge in [65_536_usize, 131_072, 262_144, 524_288] {
+        for (first, last) in [(edge - 1, edge - 1), (edge, edge), (edge - 1, edge), (edge - 60_000, edge + 70_000)] {
             let last = last.min(SIZE - 1);
             let range = format!("bytes={first}-{last}");
             let answer = bucket.get("k").header("range", &range).send_on(&mut connection).ok(206);
@@ -127,24 +127,10 @@ fn ranges_across_parts() {
 }
 
 #[test]
-fn a_part_can_be_asked_for_by_number() {
+fn a_part_asked_for_by_number_is_never_answered_by_the_whole() {
     let gateway = Gateway::shared();
     let bucket = gateway.bucket();
-    let parts = [bytes(5 << 20, 1), bytes(1000, 2)];
-    let upload = bucket.upload("k");
-    let etags: Vec<String> = (1..).zip(&parts).map(|(number, part)| upload.put_part(number, part.clone())).collect();
-    upload.complete(&[(1, &etags[0]), (2, &etags[1])]).send().ok(200);
-    let answer = bucket.get("k").query("partNumber", "2").send().ok(206);
-    assert!(answer.body == parts[1]);
-    let content_range = format!("bytes {}-{}/{}", 5 << 20, (5 << 20) + 999, (5 << 20) + 1000);
-    assert_eq!(answer.header("content-range"), Some(content_range.as_str()));
-    assert_eq!(answer.header("x-amz-mp-parts-count"), Some("2"));
-    bucket.get("k").query("partNumber", "3").send().refused(416, "InvalidPartNumber");
-    for number in ["0", "10001", "x", "-1"] {
-        bucket.get("k").query("partNumber", number).send().refused(400, "InvalidArgument");
-    }
-    bucket.get("k").query("partNumber", "1").header("range", "bytes=0-1").send().refused(400, "InvalidRequest");
-    bucket.put("whole", "0123").send().ok(200);
-    assert_eq!(bucket.get("whole").query("partNumber", "1").send().ok(206).body, b"0123");
-    bucket.get("whole").query("partNumber", "2").send().refused(416, "InvalidPartNumber");
+    bucket.put("k", "0123456789").send().ok(200);
+    bucket.get("k").query("partNumber", "1").send().refused(501, "NotImplemented");
+    bucket.head("k").query("partNumber", "1").send().ok(501);
 }

@@ -199,3 +199,26 @@ fn a_health_check_says_by_its_exit_code() {
     assert_eq!(ended.stderr.trim_end().lines().count(), 1, "{}", ended.stderr);
     assert_eq!(check("127.0.0.1:0", None).status.code(), Some(2));
 }
+
+#[test]
+fn relaxed_durability_says_so_and_syncs_nothing() {
+    // What it writes for itself at its start is synced always: a lock and a format are no user's bytes.
+    let syncs_of_writes = |gateway: &Gateway| {
+        let bucket = gateway.bucket();
+        let count = || {
+            ["file", "directory", "catalog"]
+                .map(|what| gateway.metric(&format!("wharf_fsyncs_total{{what=\"{what}\"}}")))
+        };
+        let before = count();
+        bucket.put("inline", "v").send().ok(200);
+        bucket.put("blob", bytes(100_000, 1)).send().ok(200);
+        let after = count();
+        [0, 1, 2].map(|index| after[index] - before[index])
+    };
+    let relaxed = Launch::new().set("--durability", "relaxed").start();
+    assert_eq!(syncs_of_writes(&relaxed), [0.0; 3]);
+    assert!(relaxed.stderr().contains("relaxed"), "{}", relaxed.stderr());
+    let strict = Launch::new().start();
+    let [files, directories, catalog] = syncs_of_writes(&strict);
+    assert!(files >= 1.0 && directories >= 1.0 && catalog >= 2.0, "{files} {directories} {catalog}");
+}

@@ -49,6 +49,28 @@ fn part_numbers_are_one_to_ten_thousand() {
 }
 
 #[test]
+fn a_parameter_given_twice_is_refused() {
+    let gateway = Gateway::shared();
+    let bucket = gateway.bucket();
+    let upload = bucket.upload("k");
+    upload.part(1, "x").query("partNumber", "2").send().refused(400, "InvalidArgument");
+    upload.part(1, "x").query("uploadId", &upload.id).send().refused(400, "InvalidArgument");
+    let list = upload.list().send().ok(200).text();
+    assert!(xml::blocks(&list, "Part").is_empty(), "{list}");
+}
+
+#[test]
+fn idle_uploads_expire() {
+    let gateway = Launch::new().set("--expire-uploads", "1s").start();
+    let bucket = gateway.bucket();
+    let upload = bucket.upload("k");
+    upload.put_part(1, bytes(100_000, 1));
+    poll("the upload expires", || (upload.list().send().status == 404).then_some(()));
+    upload.part(2, "x").send().refused(404, "NoSuchUpload");
+    poll("its bytes are freed", || (gateway.metric("wharf_staged_bytes") == 0.0).then_some(()));
+}
+
+#[test]
 fn parts_of_unknown_uploads_are_refused() {
     let gateway = Gateway::shared();
     let bucket = gateway.bucket();
