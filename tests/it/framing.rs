@@ -9,7 +9,9 @@ use crate::request::Request;
 
 /// The status of the answer, or none when the gateway just closes.
 fn status(connection: &mut Connection) -> Option<u16> {
-    connection.try_read_answer("GET").ok().map(|answer| answer.status)
+    let answer = connection.try_read_answer("GET").ok()?;
+    assert!(answer.header("date").is_some(), "{answer:?}");
+    Some(answer.status)
 }
 
 /// A PUT of `k` whose framing headers are these lines, and behind its head these bytes.
@@ -117,6 +119,25 @@ fn a_length_beside_a_coding_is_refused() {
         connection.assert_closes();
         bucket.get("smuggled").send().refused(404, "NoSuchKey");
     }
+}
+
+/// RFC 9112 section 6.3: such a request may be an attempt at smuggling; whatever the answer, the connection ends with it.
+#[test]
+fn after_a_length_beside_a_coding_the_connection_ends() {
+    let gateway = Gateway::shared();
+    let bucket = gateway.bucket();
+    let payload = "9\r\n123456789\r\n0\r\nx-amz-checksum-crc32:y/Q5Jg==\r\n\r\n";
+    let put = bucket.put("k", payload).payload_hash("STREAMING-UNSIGNED-PAYLOAD-TRAILER");
+    let put = put.header("x-amz-decoded-content-length", "9").header("x-amz-trailer", "x-amz-checksum-crc32");
+    let chunked = format!("{:x}\r\n{payload}\r\n0\r\n\r\n", payload.len());
+    let smuggled = bucket.put("smuggled", "").head();
+    let lines = format!("content-length: {}\r\ntransfer-encoding: chunked\r\n", chunked.len() + smuggled.len());
+    let mut connection = gateway.connect();
+    connection.write(with_framing(&put, &lines, format!("{chunked}{smuggled}").as_bytes()));
+    let status = connection.read_answer("PUT").status;
+    assert!(matches!(status, 200 | 400), "{status}");
+    connection.assert_closes();
+    bucket.get("smuggled").send().refused(404, "NoSuchKey");
 }
 
 #[test]
@@ -294,4 +315,19 @@ fn http_1_0_is_answered_and_closed() {
     let text = String::from_utf8(text).unwrap();
     assert!(text.starts_with("HTTP/1.0 200") || text.starts_with("HTTP/1.1 200"), "{text}");
     assert!(text.ends_with("\r\n\r\nv"), "{text}");
+}
+
+#[test]
+fn a_body_where_none_belongs_is_read_away() {
+    let gateway = Gateway::shared();
+    let bucket = gateway.bucket();
+    bucket.put("k", "v").send().ok(200);
+    let smuggled = bucket.put("smuggled", "").head();
+    let mut connection = gateway.connect();
+    for (request, status) in [(bucket.get("k"), 200), (bucket.delete("missing"), 204), (bucket.list(), 200)] {
+        let answer = request.body(smuggled.clone()).send_on(&mut connection).ok(status);
+        assert!(!answer.closes(), "so small a body is no reason to close: {answer:?}");
+    }
+    assert_eq!(bucket.get("k").send_on(&mut connection).ok(200).body, b"v");
+    bucket.get("smuggled").send().refused(404, "NoSuchKey");
 }
