@@ -1,3 +1,78 @@
-//! wharf: a self-hosted, S3-compatible chunk gateway. (The architecture document grows here.)
+//! wharf: a self-hosted, S3-compatible chunk gateway in one binary. This is the architecture document.
+//!
+//! # Bird's eye
+//!
+//! A client sends a big file as parts; each part becomes one immutable **blob** on local disk, durable before it is
+//! acknowledged. A **catalog** (redb) knows which blobs make up which upload and which object. Completing an upload moves no
+//! bytes: it is one metadata commit that turns the list of parts into the object's list of extents, so it costs the same for
+//! 10 MB and for 5 TB. Reads stream across extents, every 64 KiB block verified.
+//!
+//! # The life of a byte
+//!
+//! 1. [`server`] accepts the connection (TLS or not), reads the head within a deadline and calls one handler.
+//! 2. [`s3`] finds bucket and key ([`s3::address`]), selects the operation (one static row each, `s3::ops`), authenticates
+//!    ([`auth`]), authorises, checks declared lengths and free room. Only then is the body read (this is when a waiting
+//!    client gets its `100 Continue`).
+//! 3. The body's frames go, without copies, through the aws-chunked decoder where there is one into
+//!    [`store::body::BodyWriter`], which gathers 1 MiB units and hands them to a blocking thread: hashed and written in one
+//!    pass, with a checksum per block, into an unnamed file ([`store::blob::disk`]).
+//! 4. At the end the file is synced, linked under its final name, and its directory is synced, together with everyone else's.
+//! 5. The digests are compared with what the client declared. What does not match is dropped; the sweep removes it.
+//! 6. One [`store::meta::Batch`] names the blob. The committer ([`store::meta::commit`]) applies the batches that are queued at
+//!    that moment in one redb transaction with one fsync, and answers each. Only now does the client get its 200.
+//! 7. A GET takes a snapshot, pins the body, and streams it: from the page cache in place, from the disk on a blocking thread.
+//! 8. Overwritten, deleted, aborted or expired: one row moves to the grave in the same commit; [`store::maintain::gc`] removes
+//!    the blobs, then forgets the row.
+//!
+//! # Map and ranks
+//!
+//! A module imports strictly lower ranks and itself; `tests/tidy.rs` enforces the table.
+//!
+//! | rank | modules | what | must not know |
+//! | --- | --- | --- | --- |
+//! | 0 | [`base`] | clock, rng, ids, limits, digests, buffers, workers | anything else |
+//! | 1 | [`telemetry`] | log, metrics, access log, health | |
+//! | 2 | [`wire`] | HTTP vocabulary: body, range, handler | |
+//! | 3 | [`auth`] | SigV4 verification, aws-chunked framing | the store |
+//! | 3 | [`store`] | buckets, objects, uploads over catalog and blobs | HTTP, XML, identities |
+//! | 4 | [`server`] | listeners, TLS, deadlines, drain | S3 |
+//! | 4 | [`s3`] | the dialect: one file per operation | the server |
+//! | 5 | [`config`] | flags, environment, file: one validated value | |
+//! | 6 | [`app`] | composition root: opens, mounts, drives workers, drains | |
+//! | 7 | [`cli`] | commands and exit codes | |
+//!
+//! Inside the store, `meta` and `blob` never import each other; both stand on `fsio`, the only code on the data path that
+//! touches `std::fs`. (`fsio` stands beside them because the catalog's file needs the same simulated disk as the blobs.)
+//!
+//! # Invariants
+//!
+//! - **Bytes are durable before the metadata that names them; metadata is gone before its bytes are removed.** A crash can
+//!   leave orphaned bytes, never a name without bytes.
+//! - A metadata change is a [`store::meta::Batch`]: requirements and writes, all or nothing. Conditional writes, exactly one
+//!   winner and idempotent completes are requirements, never locks.
+//! - Only the object row has a random key; every other table is keyed by a growing number ([`base::id`]), because inserts at
+//!   the right edge of a B-tree are nearly free.
+//! - A blob is never overwritten, never renamed, and its name is never used twice. It belongs to one upload or one manifest.
+//! - Whoever seals a blob looks after it until a commit that names it was answered; otherwise the sweep judges it
+//!   (`store::orphans`). There is no other clean-up path.
+//! - Every wait on a peer has a deadline, every buffer a size, every collection of outside input a limit ([`base::limits`]).
+//! - What is recognised and not built answers 501, never a wrong success.
+//! - Nothing but [`base::clock`] reads the clock, [`base::rng`] randomness, `store::fsio` the disk: tests own time, chance
+//!   and power.
+//!
+//! # Absent on purpose
+//!
+//! Threads or timers in the store (the supervisor in [`app`] drives its workers; in `tests/sim` the test does), a second copy
+//! of any byte, transactions that outlive a call, locks held over input or output, a cluster protocol, HTTP/2, feature flags,
+//! macros of our own.
 
+pub mod app;
+pub mod auth;
 pub mod base;
+pub mod cli;
+pub mod config;
+pub mod s3;
+pub mod server;
+pub mod store;
+pub mod telemetry;
+pub mod wire;

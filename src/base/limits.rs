@@ -36,6 +36,10 @@ pub const DELETE_BODY_MAX_BYTES: usize = 8 << 20;
 pub const XML_BODY_MAX_BYTES: usize = 64 << 10;
 /// Depth of a request document.
 pub const XML_DEPTH_MAX: usize = 16;
+/// Elements of a request document: CompleteMultipartUpload's 10,000 parts with up to eight each.
+pub const XML_ELEMENTS_MAX: usize = 100_000;
+/// DeleteObjects' deletes under way at once: enough to fill a group commit.
+pub const DELETES_CONCURRENT: usize = 64;
 /// A line of aws-chunked framing: chunk size, extensions and signature.
 pub const CHUNK_LINE_MAX_BYTES: usize = 1024;
 /// The trailer section of an aws-chunked body.
@@ -47,6 +51,8 @@ pub const CHUNK_MIN_BYTES: u64 = 8 << 10;
 pub const CLOCK_SKEW_MAX: Duration = Duration::from_secs(15 * 60);
 /// Longest life of a presigned URL.
 pub const PRESIGN_MAX: Duration = Duration::from_secs(7 * 24 * 3600);
+/// Derived signing keys kept in memory, one for each key, day and region in use.
+pub const SIGNING_KEYS_CACHED_MAX: usize = 1024;
 
 /// Time for a complete request head; also how long an idle keep-alive connection is held.
 pub const HEADER_TIMEOUT: Duration = Duration::from_secs(60);
@@ -58,6 +64,10 @@ pub const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 pub const LINGER_MAX_BYTES: usize = 16 << 20;
 /// ... and for how long.
 pub const LINGER_TIMEOUT: Duration = Duration::from_secs(5);
+/// An unread rest of a request body this small is read away, if it comes at once, to keep the connection.
+pub const UNREAD_BODY_MAX_BYTES: usize = 64 << 10;
+/// ... and how soon it must have come.
+pub const UNREAD_BODY_TIMEOUT: Duration = Duration::from_millis(100);
 /// Connections of one listener at a time; further ones wait in the kernel's queue.
 pub const CONNECTIONS_MAX: usize = 10_000;
 
@@ -67,6 +77,8 @@ pub const INLINE_MAX_BYTES: usize = 4 << 10;
 pub const WRITE_UNIT_BYTES: usize = 1 << 20;
 /// Bytes one read of a response takes from a blob.
 pub const READ_UNIT_BYTES: usize = 256 << 10;
+/// Idle read buffers kept for the next responses.
+pub const READ_BUFFERS_KEPT: usize = 64;
 /// Checksummed block of a blob.
 pub const BLOCK_BYTES: usize = 64 << 10;
 /// Files of one blob directory.
@@ -75,6 +87,9 @@ pub const DIRECTORY_FILES_MAX: u64 = 16_384;
 pub const EXTENTS_PER_RECORD: usize = 512;
 /// Batches in one group commit.
 pub const GROUP_BATCHES_MAX: usize = 128;
+/// Batches that wait for the committer at a time; further ones are turned away. A batch waits for as long as the disk
+/// takes, even when the request that made it has gone, so requests alone do not bound the queue.
+pub const QUEUED_BATCHES_MAX: usize = 16_384;
 /// From this many batches on a commit also saves the allocator state (redb's quick repair): free there.
 pub const QUICK_REPAIR_BATCHES_MIN: usize = 16;
 /// redb's page cache.

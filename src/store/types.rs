@@ -237,7 +237,7 @@ pub(super) enum StagedContent {
     /// In memory, on their way into the catalog.
     Inline(Bytes),
     /// In a sealed blob.
-    Blob(Sealed, super::body::DiscardGuard),
+    Blob(Sealed, super::orphans::OrphanGuard),
 }
 
 /// One page of a listing.

@@ -84,6 +84,7 @@ pub trait Writer: Send {
 }
 
 /// A blob open for reading. Removing the blob does not disturb its open readers.
+#[expect(clippy::len_without_is_empty, reason = "a length to answer with, not a collection")]
 pub trait Reader: Send + Sync {
     /// Bytes of content.
     fn len(&self) -> u64;

@@ -1,0 +1,400 @@
+//! The composition root: opens the store, recovers, mounts the handlers, starts the workers, and drains it all in reverse.
+//!
+//! Order at start: log, data directory (lock, format, credentials), TLS files, listeners, API (so that `/health/live`
+//! answers while the catalog may be repairing), catalog, run, blobs, store, buckets, workers, S3, the ready line. At the
+//! end: no new connections, requests in flight finish, workers stop, doubtful blobs are judged, the run ends, the catalog
+//! closes.
+
+mod data_dir;
+mod monitor;
+mod workers;
+
+use std::io::Write as _;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::auth::{Authenticator, Keyring};
+use crate::base::buffers::BufferPool;
+use crate::base::clock::{Clock, SystemClock};
+use crate::base::limits::{READ_BUFFERS_KEPT, READ_UNIT_BYTES};
+use crate::base::offload::Offload;
+use crate::base::rng::{Rng, SystemRng};
+use crate::base::worker::{Next, Worker as _};
+use crate::config::{Config, Credentials};
+use crate::s3::{S3, S3Config};
+use crate::server::{self, Running, Server, tls};
+use crate::store::blob::disk::DiskBlobs;
+use crate::store::error::Error as StoreError;
+use crate::store::fsio::backend::CatalogBackend;
+use crate::store::fsio::Durability;
+use crate::store::maintain::{expire::Expire, gc::Gc, sweep::Sweep};
+use crate::store::meta::commit::Committer;
+use crate::store::meta::local::{CatalogEvent, LocalMeta};
+use crate::store::meta::{Meta, MetaError};
+use crate::store::{self, Store, runs};
+use crate::telemetry::health::Health;
+use crate::telemetry::log;
+use crate::telemetry::metrics::Metrics;
+use crate::wire::handler::{Handler, handler};
+
+use data_dir::{DataDir, DataDirError};
+use workers::{Driven, Pace};
+
+/// Conditions of readiness.
+const CATALOG: &str = "catalog";
+const STORE: &str = "store";
+const DRAINING: &str = "draining";
+
+/// Threads for work that waits for the disk.
+const BLOCKING_THREADS_MAX: usize = 128;
+/// Steps the final sweep takes before it leaves the rest to the next start.
+const FINAL_SWEEP_STEPS_MAX: usize = 4096;
+/// How long the final sweep waits for one answer of the catalog.
+const FINAL_SWEEP_PAUSE: Duration = Duration::from_millis(50);
+
+/// Why the gateway stopped.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// A setting that only its use could show to be wrong.
+    #[error("{0}")]
+    Setting(String),
+    /// The data directory cannot be used.
+    #[error(transparent)]
+    DataDir(#[from] DataDirError),
+    /// The catalog cannot be opened.
+    #[error(transparent)]
+    Catalog(#[from] MetaError),
+    /// The store cannot be opened.
+    #[error("the store cannot be opened: {0}")]
+    Store(#[from] StoreError),
+    /// The operating system refused.
+    #[error("{0}")]
+    Io(#[from] std::io::Error),
+}
+
+impl Error {
+    /// The exit code: 2 for a wrong setting, 1 for everything else.
+    pub fn exit_code(&self) -> u8 {
+        match self {
+            Self::Setting(_) => 2,
+            Self::DataDir(_) | Self::Catalog(_) | Self::Store(_) | Self::Io(_) => 1,
+        }
+    }
+}
+
+/// Serves until SIGTERM or SIGINT.
+pub fn serve(config: Config) -> Result<(), Error> {
+    log::init(&config.log).map_err(|error| Error::Setting(format!("--log: {error}")))?;
+    raise_file_limit();
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .max_blocking_threads(BLOCKING_THREADS_MAX)
+        .thread_name("wharf")
+        .build()?;
+    let served = runtime.block_on(async {
+        let stop = stop_signal()?;
+        tokio::select! {
+            served = run(config, stop.clone()) => served,
+            // Before there is anything to drain, a signal ends the start at once.
+            () = stop.during_start() => Ok(()),
+        }
+    });
+    runtime.shutdown_background();
+    served
+}
+
+async fn run(config: Config, stop: StopSignal) -> Result<(), Error> {
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let rng: Arc<dyn Rng> = Arc::new(SystemRng);
+    let data_dir = DataDir::open(&config.data_dir)?;
+    let credentials = match &config.credentials {
+        Some(credentials) => credentials.clone(),
+        None => data_dir.credentials(rng.as_ref())?,
+    };
+    let metrics = Metrics::new();
+    let health = Health::new(&[CATALOG, STORE]);
+    let (s3_server, api_server) = bind(&config, &metrics)?;
+    let (s3_addrs, api_addrs) = (s3_server.local_addrs().to_vec(), api_server.local_addrs().to_vec());
+    let monitor = monitor::Monitor::new(health.clone(), metrics.clone(), Arc::clone(data_dir.fs().sync_counts()));
+    let api = api_server.serve(monitor.handler());
+
+    let catalog = Catalog::open(&data_dir, config.durability, &metrics, &health).await?;
+    let opened = open_store(&config, &data_dir, &catalog, clock.clone(), rng.clone(), metrics.clone()).await?;
+    monitor.watch(Arc::clone(&opened.store));
+    let s3 = mount(&config, &credentials, &opened.store, clock, rng, &metrics, &health);
+    let s3 = s3_server.serve(s3);
+    health.holds(STORE);
+    stop.started();
+    print_ready(&config, &s3_addrs, &api_addrs)?;
+
+    stop.wait().await;
+    tracing::info!("draining");
+    health.fails(DRAINING, "the gateway is stopping");
+    drain(s3, api, config.drain_timeout).await;
+    tokio::task::spawn_blocking(move || opened.close(catalog)).await.map_err(std::io::Error::other)??;
+    tracing::info!("stopped");
+    Ok(())
+}
+
+/// Both listeners, bound before anything slow begins.
+fn bind(config: &Config, metrics: &Metrics) -> Result<(Server, Server), Error> {
+    let tls = match &config.tls {
+        Some(files) => {
+            Some(tls::load(&files.cert, &files.key).map_err(|error| Error::Setting(format!("--tls-cert, --tls-key: {error}")))?)
+        }
+        None => None,
+    };
+    let bind = |listen: &[SocketAddr]| {
+        Server::bind(server::Config {
+            listen: listen.to_vec(),
+            tls: tls.clone(),
+            limits: server::Limits::default(),
+            metrics: metrics.clone(),
+        })
+    };
+    Ok((bind(&config.s3_listen)?, bind(&config.api_listen)?))
+}
+
+/// The catalog and the thread that commits to it.
+struct Catalog {
+    meta: LocalMeta,
+    committer: Driven<Committer>,
+}
+
+impl Catalog {
+    async fn open(data_dir: &DataDir, durability: Durability, metrics: &Metrics, health: &Health) -> Result<Self, Error> {
+        let (fs, path) = (Arc::clone(data_dir.fs()), data_dir.catalog_path());
+        let open_backend = move || -> std::io::Result<Box<dyn redb::StorageBackend>> {
+            Ok(Box::new(CatalogBackend::new(fs.open_catalog(&path)?, durability)))
+        };
+        let observe = observer(metrics.clone(), health.clone());
+        let (meta, committer) =
+            tokio::task::spawn_blocking(move || LocalMeta::open(Box::new(open_backend), observe))
+                .await
+                .map_err(std::io::Error::other)??;
+        Ok(Self { meta, committer: Driven::start(committer, Pace::Full, metrics.clone())? })
+    }
+
+    fn close(self) {
+        self.meta.close();
+        self.committer.join();
+    }
+}
+
+/// What the catalog tells goes to log, metrics and health.
+fn observer(metrics: Metrics, health: Health) -> Arc<dyn Fn(CatalogEvent) + Send + Sync> {
+    Arc::new(move |event| match event {
+        CatalogEvent::Committed { batches, .. } => metrics.commit(batches),
+        CatalogEvent::Available { generation } => {
+            metrics.catalog_available(true);
+            health.holds(CATALOG);
+            if generation > 1 {
+                tracing::warn!(generation, "the catalog was opened again");
+            }
+        }
+        CatalogEvent::Unavailable => {
+            metrics.catalog_available(false);
+            health.fails(CATALOG, "the catalog failed and is being opened again");
+            tracing::error!("the catalog failed; it will be opened again");
+        }
+        CatalogEvent::Repairing { progress } => {
+            health.fails(CATALOG, "the catalog is being repaired after an unclean end");
+            tracing::info!(percent = progress * 100.0, "repairing the catalog");
+        }
+    })
+}
+
+/// An open store and its workers.
+struct Opened {
+    store: Arc<Store>,
+    run: u32,
+    gc: Driven<Gc>,
+    expire: Driven<Expire>,
+    sweep: Driven<Sweep>,
+}
+
+async fn open_store(
+    config: &Config,
+    data_dir: &DataDir,
+    catalog: &Catalog,
+    clock: Arc<dyn Clock>,
+    rng: Arc<dyn Rng>,
+    metrics: Metrics,
+) -> Result<Opened, Error> {
+    let meta: Arc<dyn Meta> = Arc::new(catalog.meta.clone());
+    let run = runs::begin(meta.as_ref()).await?;
+    let pool = BufferPool::new(READ_UNIT_BYTES, READ_BUFFERS_KEPT);
+    let blobs =
+        DiskBlobs::open(Arc::clone(data_dir.fs()), data_dir.path(), run.number, config.durability, rng.clone(), pool)
+            .map_err(StoreError::from)?;
+    let store = Store::new(store::Parts {
+        meta,
+        blobs: Arc::new(blobs),
+        run: run.number,
+        clock,
+        rng,
+        offload: Offload::Threads(tokio::runtime::Handle::current()),
+        reserve: config.reserve,
+        metrics: metrics.clone(),
+    });
+    for name in &config.buckets {
+        match store.create_bucket(name).await {
+            Ok(_) | Err(StoreError::Exists) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    let expire = Expire::new(Arc::clone(&store), config.expire_uploads);
+    let sweep = Sweep::new(Arc::clone(&store), run.unswept);
+    Ok(Opened {
+        gc: Driven::start(Gc::new(Arc::clone(&store)), Pace::Half, metrics.clone())?,
+        expire: Driven::start(expire, Pace::Half, metrics.clone())?,
+        sweep: Driven::start(sweep, Pace::Half, metrics)?,
+        run: run.number,
+        store,
+    })
+}
+
+impl Opened {
+    /// Stops the workers, judges what is in doubt, ends the run and closes the catalog.
+    fn close(self, catalog: Catalog) -> Result<(), Error> {
+        self.gc.stop();
+        self.expire.stop();
+        let swept = self.sweep.stop().is_some_and(finish_sweep);
+        let ended = if swept {
+            tokio::runtime::Handle::current().block_on(runs::end(&catalog.meta, self.run))
+        } else {
+            tracing::warn!("blobs are in doubt; the next start looks at them");
+            Ok(())
+        };
+        catalog.close();
+        drop(self.store);
+        Ok(ended?)
+    }
+}
+
+/// Judges the blobs in doubt. False when some are left: the next start will sweep this run.
+fn finish_sweep(mut sweep: Sweep) -> bool {
+    for _ in 0..FINAL_SWEEP_STEPS_MAX {
+        if sweep.is_clean() {
+            return true;
+        }
+        match sweep.step() {
+            Ok(Next::Again) => {}
+            Ok(Next::After(_)) => {
+                sweep.bell().wait(FINAL_SWEEP_PAUSE);
+            }
+            Ok(Next::Finished) | Err(_) => return sweep.is_clean(),
+        }
+    }
+    sweep.is_clean()
+}
+
+fn mount(
+    config: &Config,
+    credentials: &Credentials,
+    store: &Arc<Store>,
+    clock: Arc<dyn Clock>,
+    rng: Arc<dyn Rng>,
+    metrics: &Metrics,
+    health: &Health,
+) -> Handler {
+    let keyring = Keyring::new(&credentials.access_key, credentials.secret_key.expose());
+    let s3 = Arc::new(S3::new(S3Config {
+        region: config.region.clone(),
+        domains: config.domains.clone(),
+        authenticator: Authenticator::new(keyring, config.region.clone()),
+        store: Arc::clone(store),
+        metrics: metrics.clone(),
+        health: health.clone(),
+        clock,
+        rng,
+    }));
+    handler(move |request| {
+        let s3 = Arc::clone(&s3);
+        async move { s3.handle(request).await }
+    })
+}
+
+async fn drain(s3: Running, api: Running, timeout: Duration) {
+    let (cut_s3, cut_api) = tokio::join!(s3.drain(timeout), api.drain(timeout));
+    if cut_s3 + cut_api > 0 {
+        tracing::warn!(connections = cut_s3 + cut_api, "connections were cut at the end of the drain");
+    }
+}
+
+/// The one line `serve` prints on standard output.
+fn print_ready(config: &Config, s3: &[SocketAddr], api: &[SocketAddr]) -> std::io::Result<()> {
+    let scheme = if config.tls.is_some() { "https" } else { "http" };
+    let url = |addrs: &[SocketAddr]| addrs.first().map(|addr| format!("{scheme}://{addr}")).unwrap_or_default();
+    let line = serde_json::json!({
+        "ready": true,
+        "s3": url(s3),
+        "api": url(api),
+        "data_dir": config.data_dir.display().to_string(),
+        "version": env!("CARGO_PKG_VERSION"),
+    });
+    let mut stdout = std::io::stdout().lock();
+    writeln!(stdout, "{line}")?;
+    stdout.flush()
+}
+
+/// Parts and connections are files: the soft limit goes up to the hard one.
+fn raise_file_limit() {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let limit = getrlimit(Resource::Nofile);
+    if let Err(error) = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, maximum: limit.maximum }) {
+        tracing::warn!(%error, "the file limit stays as it is");
+    }
+}
+
+/// SIGTERM or SIGINT, seen by everyone who waits.
+#[derive(Clone)]
+struct StopSignal {
+    stopped: tokio::sync::watch::Receiver<bool>,
+    started: Arc<tokio::sync::watch::Sender<bool>>,
+}
+
+fn stop_signal() -> std::io::Result<StopSignal> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let (stop, stopped) = tokio::sync::watch::channel(false);
+    tokio::spawn(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+        stop.send_replace(true);
+        // A second signal does not wait for the drain.
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+        tracing::warn!("a second signal: stopping at once");
+        std::process::exit(1);
+    });
+    Ok(StopSignal { stopped, started: Arc::new(tokio::sync::watch::Sender::new(false)) })
+}
+
+impl StopSignal {
+    /// Waits for the signal.
+    async fn wait(&self) {
+        let mut stopped = self.stopped.clone();
+        // An error means that the sender is gone, which ends the wait just as well.
+        let _: Result<_, _> = stopped.wait_for(|stopped| *stopped).await;
+    }
+
+    /// From now on the signal is the server's to handle.
+    fn started(&self) {
+        self.started.send_replace(true);
+    }
+
+    /// The signal, as long as the start is not over; never afterwards.
+    async fn during_start(&self) {
+        self.wait().await;
+        if *self.started.subscribe().borrow() {
+            std::future::pending::<()>().await;
+        }
+    }
+}

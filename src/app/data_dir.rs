@@ -1,0 +1,120 @@
+//! The data directory: who may use it (lock), whether this program understands it (format), and the kept credentials.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use crate::base::rng::Rng;
+use crate::config::Credentials;
+use crate::config::credentials as file_format;
+use crate::store::fsio::real::RealFs;
+use crate::store::fsio::{Fs, HeldLock, create_data_directory};
+
+/// The newest format of the data directory that this program reads and writes.
+const FORMAT: u32 = 1;
+/// The small files here are smaller than this.
+const SMALL_FILE_MAX_BYTES: usize = 4096;
+
+/// Why the data directory cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum DataDirError {
+    /// The operating system refused.
+    #[error("data directory {path}: {error}")]
+    Io {
+        /// What was to be read or made.
+        path: PathBuf,
+        /// Why it was not.
+        error: std::io::Error,
+    },
+    /// Another process uses it.
+    #[error("data directory {0} is in use by another wharf process")]
+    InUse(PathBuf),
+    /// A later version wrote it.
+    #[error("data directory {path} has format {found}; this version of wharf reads formats up to {FORMAT}: use a newer wharf")]
+    Newer {
+        /// The directory.
+        path: PathBuf,
+        /// Its format.
+        found: u32,
+    },
+    /// A file in it is not what wharf wrote.
+    #[error("{path} is unreadable: {why}")]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        why: String,
+    },
+}
+
+/// A data directory that is ours until this is dropped.
+pub(super) struct DataDir {
+    fs: Arc<dyn Fs>,
+    path: PathBuf,
+    _lock: HeldLock,
+}
+
+impl DataDir {
+    /// Makes the directory where it is missing, locks it and checks its format.
+    pub(super) fn open(path: &Path) -> Result<Self, DataDirError> {
+        let fs: Arc<dyn Fs> = Arc::new(RealFs::new());
+        create_data_directory(fs.as_ref(), path).map_err(at(path))?;
+        let lock_path = path.join("wharf.lock");
+        let lock = fs.lock(&lock_path).map_err(at(&lock_path))?.ok_or_else(|| DataDirError::InUse(path.to_owned()))?;
+        let opened = Self { fs, path: path.to_owned(), _lock: lock };
+        opened.check_format()?;
+        Ok(opened)
+    }
+
+    pub(super) fn fs(&self) -> &Arc<dyn Fs> {
+        &self.fs
+    }
+
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    pub(super) fn catalog_path(&self) -> PathBuf {
+        self.path.join("catalog.redb")
+    }
+
+    /// The kept pair; made, kept and said once on standard error when there is none.
+    pub(super) fn credentials(&self, rng: &dyn Rng) -> Result<Credentials, DataDirError> {
+        let path = self.path.join("credentials");
+        if let Some(text) = self.read_text(&path)? {
+            let unreadable = |why| DataDirError::Unreadable { path: path.clone(), why };
+            return file_format::parse(&text).map_err(|error| unreadable(error.to_string()));
+        }
+        let credentials = file_format::generate(rng);
+        self.fs.replace_file(&path, file_format::render(&credentials).as_bytes()).map_err(at(&path))?;
+        #[expect(clippy::print_stderr, reason = "said once to whoever starts the gateway, and never to the log")]
+        {
+            eprintln!("new root credentials, kept in {}:", path.display());
+            eprintln!("  access key {}", credentials.access_key);
+            eprintln!("  secret key {}", credentials.secret_key.expose());
+        }
+        Ok(credentials)
+    }
+
+    fn check_format(&self) -> Result<(), DataDirError> {
+        let path = self.path.join("FORMAT");
+        let Some(text) = self.read_text(&path)? else {
+            return self.fs.replace_file(&path, format!("{FORMAT}\n").as_bytes()).map_err(at(&path));
+        };
+        match text.trim().parse::<u32>() {
+            Ok(FORMAT) => Ok(()),
+            Ok(found) if found > FORMAT => Err(DataDirError::Newer { path: self.path.clone(), found }),
+            _ => Err(DataDirError::Unreadable { path, why: "it does not hold a format number".to_owned() }),
+        }
+    }
+
+    fn read_text(&self, path: &Path) -> Result<Option<String>, DataDirError> {
+        let Some(bytes) = self.fs.read_file(path, SMALL_FILE_MAX_BYTES).map_err(at(path))? else { return Ok(None) };
+        let unreadable = |_| DataDirError::Unreadable { path: path.to_owned(), why: "it is not UTF-8".to_owned() };
+        String::from_utf8(bytes).map(Some).map_err(unreadable)
+    }
+}
+
+fn at(path: &Path) -> impl FnOnce(std::io::Error) -> DataDirError {
+    let path = path.to_owned();
+    |error| DataDirError::Io { path, error }
+}

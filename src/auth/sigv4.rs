@@ -1,0 +1,149 @@
+//! The arithmetic of SigV4: signing key, string to sign, signature, comparison in constant time.
+//!
+//! Source: <https://docs.aws.amazon.com/AmazonS3/latest/API/sig-v4-header-based-auth.html>.
+
+use std::fmt;
+
+use hmac::{Hmac, KeyInit as _, Mac as _};
+use sha2::{Digest as _, Sha256};
+use subtle::ConstantTimeEq as _;
+
+use super::canonical::{RequestHead, SignedHeaders, canonical_request};
+use super::credential::Credential;
+use super::error::{AuthError, AuthErrorCode};
+use super::keyring::{KeyIdentity, Keyring};
+use super::payload::ChunkSeed;
+use crate::base::digest::hex;
+
+/// The one algorithm that is accepted.
+pub(super) const ALGORITHM: &str = "AWS4-HMAC-SHA256";
+/// The service in a credential's scope.
+pub(super) const SERVICE: &str = "s3";
+/// What every credential's scope ends in.
+pub(super) const TERMINAL: &str = "aws4_request";
+
+/// A key derived from a secret for one day, region and service. As good as the secret for that day: never shown.
+#[derive(Clone)]
+pub struct SigningKey([u8; 32]);
+
+impl SigningKey {
+    /// Derives the key for `date` (`YYYYMMDD`) and `region`.
+    pub(super) fn derive(secret: &str, date: &str, region: &str) -> Self {
+        let mut key = hmac_sha256(format!("AWS4{secret}").as_bytes(), date.as_bytes());
+        for text in [region, SERVICE, TERMINAL] {
+            key = hmac_sha256(&key, text.as_bytes());
+        }
+        Self(key)
+    }
+
+    /// The signature of a string to sign: 64 lower-case hexadecimal digits.
+    pub fn sign(&self, string_to_sign: &str) -> String {
+        hex(&hmac_sha256(&self.0, string_to_sign.as_bytes()))
+    }
+
+    #[cfg(test)]
+    pub(super) fn as_bytes(&self) -> &[u8; 32] {
+        &self.0
+    }
+}
+
+impl fmt::Debug for SigningKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("SigningKey(..)")
+    }
+}
+
+/// What a client claims, read from the Authorization header or from the query.
+#[derive(Debug)]
+pub(super) struct Claim<'a> {
+    pub(super) credential: Credential,
+    pub(super) signed_headers: SignedHeaders,
+    pub(super) signature: &'a str,
+    /// The request's time in SigV4's basic format, as it is signed.
+    pub(super) amz_date: String,
+    /// The last line of the canonical request.
+    pub(super) payload_hash: &'a str,
+}
+
+/// Checks that the claim's key exists and signed this very request. Gives the key's holder, and what the signatures of
+/// the body's chunks build on.
+pub(super) fn verify(
+    keyring: &Keyring,
+    head: RequestHead<'_>,
+    claim: Claim<'_>,
+) -> Result<(KeyIdentity, ChunkSeed), AuthError> {
+    let Credential { access_key_id, date, region } = &claim.credential;
+    let (Some(identity), Some(key)) = (keyring.find(access_key_id), keyring.signing_key(access_key_id, date, region))
+    else {
+        let message = "The AWS Access Key Id you provided does not exist in our records.";
+        let refusal = AuthError::new(AuthErrorCode::InvalidAccessKeyId, message);
+        return Err(refusal.with("AWSAccessKeyId", access_key_id.as_str()));
+    };
+    let canonical = canonical_request(head, &claim.signed_headers, claim.payload_hash);
+    let scope = claim.credential.scope();
+    let string_to_sign = string_to_sign(&claim.amz_date, &scope, &canonical);
+    let signature = key.sign(&string_to_sign);
+    if !bool::from(signature.as_bytes().ct_eq(claim.signature.as_bytes())) {
+        return Err(mismatch(access_key_id, claim.signature, &string_to_sign, &canonical));
+    }
+    Ok((identity.clone(), ChunkSeed { key, signature, amz_date: claim.amz_date, scope }))
+}
+
+fn string_to_sign(amz_date: &str, scope: &str, canonical: &[u8]) -> String {
+    format!("{ALGORITHM}\n{amz_date}\n{scope}\n{}", hex(&Sha256::digest(canonical)))
+}
+
+/// The refusal that shows what we signed, so that a client's author can compare it with what they signed.
+fn mismatch(access_key_id: &str, provided: &str, string_to_sign: &str, canonical: &[u8]) -> AuthError {
+    let message = "The request signature we calculated does not match the signature you provided. Check your key and \
+                   signing method.";
+    AuthError::new(AuthErrorCode::SignatureDoesNotMatch, message)
+        .with("AWSAccessKeyId", access_key_id)
+        .with("StringToSign", string_to_sign)
+        .with("SignatureProvided", provided)
+        .with("StringToSignBytes", spaced_hex(string_to_sign.as_bytes()))
+        .with("CanonicalRequest", String::from_utf8_lossy(canonical))
+        .with("CanonicalRequestBytes", spaced_hex(canonical))
+}
+
+/// `41 57 53`, as S3 shows bytes.
+fn spaced_hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect::<Vec<_>>().join(" ")
+}
+
+fn hmac_sha256(key: &[u8], data: &[u8]) -> [u8; 32] {
+    #[expect(clippy::expect_used, reason = "HMAC takes a key of any length")]
+    let mut mac = Hmac::<Sha256>::new_from_slice(key).expect("HMAC takes a key of any length");
+    mac.update(data);
+    mac.finalize().into_bytes().into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Test cases 1, 2 and 6 of RFC 4231.
+    #[test]
+    fn hmac_of_rfc_4231() {
+        for (key, data, expected) in [
+            (vec![0x0b; 20], "Hi There", "b0344c61d8db38535ca8afceaf0bf12b881dc200c9833da726e9376c2e32cff7"),
+            (
+                b"Jefe".to_vec(),
+                "what do ya want for nothing?",
+                "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843",
+            ),
+            (
+                vec![0xaa; 131],
+                "Test Using Larger Than Block-Size Key - Hash Key First",
+                "60e431591ee0b67f0d8a26aacbf5b77f8e0bc6213728c5140546040f0ee37f54",
+            ),
+        ] {
+            assert_eq!(hex(&hmac_sha256(&key, data.as_bytes())), expected);
+        }
+    }
+
+    #[test]
+    fn bytes_are_shown_with_spaces() {
+        assert_eq!(spaced_hex(b"AWS4\n"), "41 57 53 34 0a");
+    }
+}

@@ -1,0 +1,70 @@
+//! Authentication against signers nobody here wrote: AWS's published examples and the `aws-sigv4` crate.
+
+use http::{HeaderMap, HeaderName, HeaderValue, Method};
+
+use super::{AuthError, AuthErrorCode, Authenticated, Authenticator, Keyring};
+use crate::base::clock::Timestamp;
+
+mod examples;
+mod presigned;
+mod refusals;
+mod signer;
+
+/// The key of AWS's examples.
+const KEY_ID: &str = "AKIAIOSFODNN7EXAMPLE";
+const SECRET: &str = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY";
+const REGION: &str = "us-east-1";
+/// 2013-05-24T00:00:00Z, the time of AWS's examples.
+const NOW: Timestamp = Timestamp(1_369_353_600_000);
+const EMPTY_SHA256: &str = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
+
+/// A request as a server sees it.
+#[derive(Clone, Debug)]
+struct Wire {
+    method: Method,
+    path: String,
+    query: String,
+    headers: HeaderMap,
+}
+
+impl Wire {
+    fn new(method: Method, target: &str, headers: &[(&str, &str)]) -> Self {
+        let (path, query) = target.split_once('?').unwrap_or((target, ""));
+        let mut wire = Self { method, path: path.to_owned(), query: query.to_owned(), headers: HeaderMap::new() };
+        for (name, value) in headers {
+            wire = wire.and(name, value);
+        }
+        wire
+    }
+
+    fn and(mut self, name: &str, value: &str) -> Self {
+        self.headers.append(HeaderName::try_from(name).unwrap(), HeaderValue::try_from(value).unwrap());
+        self
+    }
+
+    fn without(mut self, name: &str) -> Self {
+        self.headers.remove(name);
+        self
+    }
+
+    fn authenticate_at(&self, now: Timestamp) -> Result<Authenticated, AuthError> {
+        let authenticator = Authenticator::new(Keyring::new(KEY_ID, SECRET), REGION);
+        authenticator.authenticate(&self.method, &self.path, &self.query, &self.headers, now)
+    }
+
+    fn authenticate(&self) -> Result<Authenticated, AuthError> {
+        self.authenticate_at(NOW)
+    }
+
+    /// Who sent it; panics when refused.
+    fn accepted(&self) -> Authenticated {
+        self.authenticate().unwrap_or_else(|refusal| panic!("{self:?}: {refusal:?}"))
+    }
+
+    /// The refusal; panics when accepted.
+    fn refused(&self, code: AuthErrorCode) -> AuthError {
+        let refusal = self.authenticate().expect_err("accepted");
+        assert_eq!(refusal.code, code, "{self:?}: {refusal}");
+        refusal
+    }
+}

@@ -1,0 +1,308 @@
+//! Completing an upload: its parts become the object in one commit. No byte moves, whatever the size.
+//!
+//! The parts are checked on a snapshot: part rows are only ever added while the upload is open, so what was true stays true,
+//! and the commit requires the upload to be open still. A repeated complete finds the kept answer.
+
+use std::ops::ControlFlow;
+
+use md5::{Digest as _, Md5};
+use sha2::Sha256;
+
+use crate::base::digest::{Checksum, ChecksumAlgorithm, ChecksumHasher, ChecksumType, hex};
+use crate::base::limits::{OBJECT_SIZE_MAX_BYTES, PARTS_MAX};
+use crate::store::Store;
+use crate::store::error::{Error, Invalid, Missing};
+use crate::store::manifest;
+use crate::store::meta::schema::{self, CompletedRecord, Content, ExtentRecord, PartRecord};
+use crate::store::meta::{Batch, Snapshot, Space, Write};
+use crate::store::multipart::{find_upload, require_upload, visit_parts};
+use crate::store::object::{object_checksum_record, read_object_checksum};
+use crate::store::types::{
+    Bucket, CompleteRequest, CompletedUpload, ETag, ListedPart, ObjectChecksum, ObjectInfo, ObjectKey, UploadId,
+    UploadInfo,
+};
+
+/// The requirement of the upload stands right after the bucket's.
+const UPLOAD_REQUIREMENT: usize = 1;
+
+impl Store {
+    /// Turns the listed parts into the object. Repeating it gives the same answer for as long as completed uploads are kept.
+    pub async fn complete_upload(
+        &self,
+        bucket: &Bucket,
+        key: &ObjectKey,
+        id: UploadId,
+        request: CompleteRequest,
+    ) -> Result<CompletedUpload, Error> {
+        let fingerprint = fingerprint(&request.parts);
+        let (upload, parts) = {
+            let snapshot = self.snapshot()?;
+            let Some(upload) = find_upload(snapshot.as_ref(), bucket, key, id)? else {
+                return completed_before(snapshot.as_ref(), bucket, key, id, &fingerprint);
+            };
+            let parts = pick_parts(snapshot.as_ref(), id, &request)?;
+            (upload, parts)
+        };
+        let answer = check(&upload, &request, &parts)?;
+        let committed = self.commit_assembled(bucket, key, &upload, &answer, parts, fingerprint, &request).await;
+        match committed {
+            Ok(()) => Ok(answer),
+            // Somebody else completed or aborted it between the look and the commit.
+            Err(Error::Conflict | Error::Precondition) if self.upload(bucket, key, id).is_err() => {
+                completed_before(self.snapshot()?.as_ref(), bucket, key, id, &fingerprint)
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "one private call that joins what complete_upload has gathered")]
+    async fn commit_assembled(
+        &self,
+        bucket: &Bucket,
+        key: &ObjectKey,
+        upload: &UploadInfo,
+        answer: &CompletedUpload,
+        parts: Vec<(u16, PartRecord)>,
+        fingerprint: [u8; 32],
+        request: &CompleteRequest,
+    ) -> Result<(), Error> {
+        let id = upload.id;
+        let info = ObjectInfo {
+            key: key.clone(),
+            revision: self.numbers.next(),
+            size: answer.size,
+            etag: answer.etag,
+            modified: self.now(),
+            attributes: upload.attributes.clone(),
+            checksum: answer.checksum.clone(),
+            parts: answer.etag.parts,
+        };
+        let (mut writes, content) = self.body_of(parts)?;
+        let completed = CompletedRecord {
+            number: id.number,
+            secret: id.secret,
+            bucket: bucket.number,
+            key: key.as_str().to_owned(),
+            size: answer.size,
+            md5: answer.etag.md5.into(),
+            parts: answer.etag.parts.unwrap_or_default(),
+            checksum: object_checksum_record(&answer.checksum),
+            fingerprint: fingerprint.into(),
+            content: content.clone(),
+            completed: info.modified.0,
+        };
+        let completed = schema::encode(id.number, &completed);
+        let mut buried = vec![Space::Completed as u8];
+        buried.extend_from_slice(&completed);
+        writes.extend([
+            Write::Delete(Space::Uploads, schema::upload_key(bucket.number, key.as_str(), id.number)),
+            Write::Put(Space::Completed, schema::number_key(id.number), completed),
+            Write::Put(Space::Grave, schema::number_key(self.numbers.next()), buried),
+            Write::Add(schema::UPLOADS_COUNTER.to_vec(), -1),
+        ]);
+        let requires = vec![Self::require_bucket(bucket), require_upload(bucket, key, id)];
+        debug_assert_eq!(requires.len(), UPLOAD_REQUIREMENT + 1);
+        self.replace(bucket, &info, content, Batch { requires, writes }, request.condition.as_ref()).await
+    }
+
+    /// Where the object's bytes are: one part needs no manifest.
+    fn body_of(&self, parts: Vec<(u16, PartRecord)>) -> Result<(Vec<Write>, Content), Error> {
+        if let [(_, part)] = parts.as_slice() {
+            return Ok((Vec::new(), part.content.clone()));
+        }
+        let number = self.numbers.next();
+        let extents = parts
+            .into_iter()
+            .map(|(number, part)| ExtentRecord {
+                content: part.content,
+                offset: 0,
+                len: part.size,
+                part: number,
+                checksum: part.checksum.unwrap_or(part.crc64nvme),
+            })
+            .collect();
+        Ok((manifest::writes(number, extents), Content::Manifest(number)))
+    }
+}
+
+/// For each listed part the latest row with its number and ETag.
+fn pick_parts(
+    snapshot: &dyn Snapshot,
+    id: UploadId,
+    request: &CompleteRequest,
+) -> Result<Vec<(u16, PartRecord)>, Error> {
+    let listed = &request.parts;
+    if listed.is_empty() || listed.len() > usize::from(PARTS_MAX) {
+        return Err(Invalid::PartCount.into());
+    }
+    if !listed.is_sorted_by(|a, b| a.number < b.number) {
+        return Err(Invalid::PartOrder.into());
+    }
+    let mut picked: Vec<Option<PartRecord>> = vec![None; listed.len()];
+    let mut at = 0;
+    visit_parts(snapshot, id.number, None, &mut |number, record| {
+        while listed.get(at).is_some_and(|part| part.number < number) {
+            at += 1;
+        }
+        match (listed.get(at), picked.get_mut(at)) {
+            (Some(part), Some(place)) if part.number == number => {
+                if part.etag == ETag::of_body(*record.md5) {
+                    *place = Some(record);
+                }
+                Ok(ControlFlow::Continue(()))
+            }
+            (None, _) => Ok(ControlFlow::Break(())),
+            _ => Ok(ControlFlow::Continue(())),
+        }
+    })?;
+    let missing = |part: &ListedPart| Invalid::Part { number: part.number.get(), etag: part.etag.to_string() };
+    listed
+        .iter()
+        .zip(picked)
+        .map(|(part, record)| Ok((part.number.get(), record.ok_or_else(|| missing(part))?)))
+        .collect()
+}
+
+/// The object these parts make, if they are what the client says.
+fn check(upload: &UploadInfo, request: &CompleteRequest, parts: &[(u16, PartRecord)]) -> Result<CompletedUpload, Error> {
+    check_sizes(request, parts)?;
+    check_part_checksums(upload, request, parts)?;
+    let size = parts.iter().map(|(_, part)| part.size).sum::<u64>();
+    if size > OBJECT_SIZE_MAX_BYTES {
+        return Err(Invalid::ObjectTooLarge(size).into());
+    }
+    if let Some(expected) = request.object_size.filter(|expected| *expected != size) {
+        return Err(Invalid::ObjectSize { expected, actual: size }.into());
+    }
+    let mut md5 = Md5::new();
+    for (_, part) in parts {
+        md5.update(*part.md5);
+    }
+    let count = u16::try_from(parts.len()).map_err(|_| Invalid::PartCount)?;
+    let checksum = object_checksum(upload, parts, count)?;
+    check_object_checksum(upload, request, &checksum)?;
+    Ok(CompletedUpload { etag: ETag { md5: md5.finalize().into(), parts: Some(count) }, size, checksum })
+}
+
+fn check_sizes(request: &CompleteRequest, parts: &[(u16, PartRecord)]) -> Result<(), Invalid> {
+    let (_, all_but_last) = parts.split_last().ok_or(Invalid::PartCount)?;
+    match all_but_last.iter().find(|(_, part)| part.size < request.part_size_min_bytes) {
+        Some((number, part)) => Err(Invalid::PartTooSmall {
+            number: *number,
+            size: part.size,
+            min: request.part_size_min_bytes,
+            etag: hex(&*part.md5),
+        }),
+        None => Ok(()),
+    }
+}
+
+/// Each checksum the client repeats is the part's; composites need one for every part.
+fn check_part_checksums(
+    upload: &UploadInfo,
+    request: &CompleteRequest,
+    parts: &[(u16, PartRecord)],
+) -> Result<(), Error> {
+    for (listed, (_, part)) in request.parts.iter().zip(parts) {
+        let own = Checksum::try_from(part.checksum.as_ref().unwrap_or(&part.crc64nvme))?;
+        let crc64nvme = Checksum::try_from(&part.crc64nvme)?;
+        if listed.checksums.iter().any(|given| *given != own && *given != crc64nvme) {
+            return Err(Invalid::Part { number: listed.number.get(), etag: listed.etag.to_string() }.into());
+        }
+        if let Some((algorithm, ChecksumType::Composite)) = upload.checksum
+            && !listed.checksums.iter().any(|given| given.algorithm() == algorithm)
+        {
+            return Err(Invalid::PartChecksumMissing { algorithm: algorithm.name() }.into());
+        }
+    }
+    Ok(())
+}
+
+/// The object's checksum out of its parts', by the promise of the upload; CRC64NVME of the whole without one.
+fn object_checksum(upload: &UploadInfo, parts: &[(u16, PartRecord)], count: u16) -> Result<ObjectChecksum, Error> {
+    match upload.checksum {
+        Some((algorithm, ChecksumType::Composite)) => {
+            let mut hasher = ChecksumHasher::new(algorithm);
+            for (_, part) in parts {
+                hasher.update(part_checksum(part, algorithm)?.bytes());
+            }
+            Ok(ObjectChecksum { value: hasher.finish(), kind: ChecksumType::Composite, parts: Some(count) })
+        }
+        promised => {
+            let algorithm = promised.map_or(ChecksumAlgorithm::Crc64Nvme, |(algorithm, _)| algorithm);
+            let mut whole = Checksum::of(algorithm, b"");
+            for (_, part) in parts {
+                whole = whole
+                    .combine(&part_checksum(part, algorithm)?, part.size)
+                    .ok_or_else(|| Error::Corrupt(format!("{} does not combine", algorithm.name())))?;
+            }
+            Ok(ObjectChecksum { value: whole, kind: ChecksumType::FullObject, parts: None })
+        }
+    }
+}
+
+fn part_checksum(part: &PartRecord, algorithm: ChecksumAlgorithm) -> Result<Checksum, Error> {
+    let record = match (&part.checksum, algorithm) {
+        (_, ChecksumAlgorithm::Crc64Nvme) => Some(&part.crc64nvme),
+        (checksum, _) => checksum.as_ref(),
+    };
+    record
+        .map(Checksum::try_from)
+        .transpose()?
+        .filter(|checksum| checksum.algorithm() == algorithm)
+        .ok_or_else(|| Error::Corrupt(format!("a part has no {} checksum", algorithm.name())))
+}
+
+fn check_object_checksum(
+    upload: &UploadInfo,
+    request: &CompleteRequest,
+    actual: &ObjectChecksum,
+) -> Result<(), Invalid> {
+    if let Some(named) = request.checksum_type.filter(|named| *named != actual.kind) {
+        return Err(Invalid::ChecksumType { expected: actual.kind.name(), actual: named.name() });
+    }
+    let Some((given, parts)) = &request.checksum else { return Ok(()) };
+    let algorithm = actual.value.algorithm();
+    if given.algorithm() != algorithm {
+        let expected = upload.checksum.map_or("null", |(algorithm, _)| algorithm.name());
+        return Err(Invalid::ChecksumAlgorithm { expected, actual: given.algorithm().name() });
+    }
+    // A composite may be named with or without its count.
+    if *given != actual.value || parts.is_some_and(|parts| Some(parts) != actual.parts) {
+        return Err(Invalid::Checksum { algorithm: algorithm.name() });
+    }
+    Ok(())
+}
+
+/// The kept answer of an upload that is no longer open.
+fn completed_before(
+    snapshot: &dyn Snapshot,
+    bucket: &Bucket,
+    key: &ObjectKey,
+    id: UploadId,
+    fingerprint: &[u8; 32],
+) -> Result<CompletedUpload, Error> {
+    let record = snapshot.get(Space::Completed, &schema::number_key(id.number))?;
+    let (_, record) = schema::decode::<CompletedRecord>(&record.ok_or(Error::NotFound(Missing::Upload))?)?;
+    if record.secret != id.secret || record.bucket != bucket.number || record.key != key.as_str() {
+        return Err(Error::NotFound(Missing::Upload));
+    }
+    if *record.fingerprint != *fingerprint {
+        return Err(Invalid::CompletedDifferently.into());
+    }
+    Ok(CompletedUpload {
+        etag: ETag { md5: *record.md5, parts: Some(record.parts) },
+        size: record.size,
+        checksum: read_object_checksum(&record.checksum)?,
+    })
+}
+
+/// What makes two completes the same: their part numbers and ETags.
+fn fingerprint(parts: &[ListedPart]) -> [u8; 32] {
+    let mut sha256 = Sha256::new();
+    for part in parts {
+        sha256.update(part.number.get().to_be_bytes());
+        sha256.update(part.etag.md5);
+    }
+    sha256.finalize().into()
+}

@@ -1,0 +1,80 @@
+//! Buckets. A bucket's number is also its record's revision, for ever: requiring the revision requires this very bucket.
+
+use std::ops::ControlFlow;
+
+use crate::base::clock::Timestamp;
+use crate::base::limits::BUCKETS_MAX;
+use crate::store::Store;
+use crate::store::error::{Error, Missing};
+use crate::store::meta::schema::{self, BucketRecord};
+use crate::store::meta::{Batch, CommitError, Require, Space, Visit, Write, prefix_end};
+use crate::store::types::{Bucket, BucketName};
+
+impl Store {
+    /// Makes a bucket; [`Error::Exists`] when there is one of that name, [`Error::Conflict`] when there are too many.
+    pub async fn create_bucket(&self, name: &BucketName) -> Result<Bucket, Error> {
+        let bucket = Bucket { name: name.clone(), number: self.numbers.next(), created: self.now() };
+        let key = name.as_str().as_bytes().to_vec();
+        let record = schema::encode(bucket.number, &BucketRecord { created: bucket.created.0 });
+        let batch = Batch::default()
+            .require(Require::Absent(Space::Buckets, key.clone()))
+            .require(Require::CounterAtMost(schema::BUCKETS_COUNTER.to_vec(), BUCKETS_MAX as i64))
+            .write(Write::Put(Space::Buckets, key, record))
+            .write(Write::Add(schema::BUCKETS_COUNTER.to_vec(), 1));
+        match self.meta.commit(batch).await {
+            Err(CommitError::Refused(0)) => Err(Error::Exists),
+            answer => Ok(answer.map(|()| bucket)?),
+        }
+    }
+
+    /// The bucket of this name.
+    pub fn bucket(&self, name: &BucketName) -> Result<Bucket, Error> {
+        let record = self.snapshot()?.get(Space::Buckets, name.as_str().as_bytes())?;
+        read_bucket(name, &record.ok_or(Error::NotFound(Missing::Bucket))?)
+    }
+
+    /// Removes an empty bucket. Its open uploads are aborted by gc.
+    pub async fn delete_bucket(&self, name: &BucketName) -> Result<(), Error> {
+        let bucket = self.bucket(name)?;
+        let key = name.as_str().as_bytes().to_vec();
+        let first = schema::number_key(bucket.number);
+        let end = prefix_end(&first);
+        let batch = Batch::default()
+            .require(Require::Revision(Space::Buckets, key.clone(), bucket.number))
+            .require(Require::RangeEmpty(Space::Current, first, end))
+            .write(Write::Bury(Space::Buckets, key, self.numbers.next()))
+            .write(Write::Add(schema::BUCKETS_COUNTER.to_vec(), -1));
+        match self.meta.commit(batch).await {
+            Err(CommitError::Refused(0)) => Err(Error::NotFound(Missing::Bucket)),
+            Err(CommitError::Refused(_)) => Err(Error::NotEmpty),
+            answer => {
+                self.gc_bell.ring();
+                Ok(answer?)
+            }
+        }
+    }
+
+    /// All buckets, by name.
+    pub fn list_buckets(&self) -> Result<Vec<Bucket>, Error> {
+        let mut buckets = Vec::new();
+        self.snapshot()?.scan(Space::Buckets, &[], &[], &mut |key, record| {
+            let name = std::str::from_utf8(key).ok().and_then(BucketName::parse);
+            buckets.push(match name {
+                Some(name) => read_bucket(&name, record),
+                None => Err(Error::Corrupt("a bucket's name is unreadable".to_owned())),
+            });
+            ControlFlow::Continue(Visit::Next)
+        })?;
+        buckets.into_iter().collect()
+    }
+
+    /// This very bucket still exists.
+    pub(super) fn require_bucket(bucket: &Bucket) -> Require {
+        Require::Revision(Space::Buckets, bucket.name.as_str().as_bytes().to_vec(), bucket.number)
+    }
+}
+
+fn read_bucket(name: &BucketName, record: &[u8]) -> Result<Bucket, Error> {
+    let (number, record) = schema::decode::<BucketRecord>(record)?;
+    Ok(Bucket { name: name.clone(), number, created: Timestamp(record.created) })
+}

@@ -1,0 +1,313 @@
+//! Garbage collection: walks the grave, removes what no record needs any more, then forgets the grave's row.
+//!
+//! A step reads some rows of the grave, removes their blobs (durably), and commits one batch that forgets blobs and rows. A
+//! crash in between repeats the removal, which is harmless: blob names are never used twice. What is being read is pinned
+//! and stays; the walk comes back to it.
+
+use std::collections::HashSet;
+use std::ops::ControlFlow;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::base::id::BlobId;
+use crate::base::limits::MAINTENANCE_STEP_ITEMS;
+use crate::base::worker::{Bell, Next, Worker, WorkerError};
+use crate::store::error::Error;
+use crate::store::maintain::{COMMIT_PAUSE, PendingCommit};
+use crate::store::meta::schema::{
+    self, BucketRecord, CompletedRecord, Content, ManifestRecord, ObjectRecord, PartRecord, UploadRecord,
+};
+use crate::store::meta::{Batch, Require, Snapshot, Space, Visit, Write, prefix_end};
+use crate::store::multipart::{bury_upload, signed};
+use crate::store::{Store, manifest};
+
+/// How long an idle collector waits: its bell rings when something is buried.
+const IDLE_PAUSE: Duration = Duration::from_secs(30);
+/// How long it waits for a reader that is just looking into the catalog.
+const FENCE_PAUSE: Duration = Duration::from_millis(1);
+
+/// The collector.
+pub struct Gc {
+    store: Arc<Store>,
+    /// Rows before this have been looked at in this walk.
+    cursor: Vec<u8>,
+    state: State,
+}
+
+enum State {
+    Walk,
+    /// These rows may be freed once all who entered before the fence have left.
+    Fenced(Vec<Row>, u64),
+    Committing(PendingCommit),
+}
+
+/// A row of the grave.
+struct Row {
+    key: Vec<u8>,
+    space: Space,
+    record: Vec<u8>,
+}
+
+/// What a step does: blobs first, then the batch.
+#[derive(Default)]
+struct Plan {
+    blobs: Vec<BlobId>,
+    batch: Batch,
+}
+
+impl Gc {
+    /// A collector of this store's grave.
+    pub fn new(store: Arc<Store>) -> Self {
+        Self { store, cursor: Vec::new(), state: State::Walk }
+    }
+
+    fn walk(&mut self) -> Result<Next, Error> {
+        let snapshot = self.store.snapshot()?;
+        let mut rows = Vec::new();
+        snapshot.scan(Space::Grave, &self.cursor, &[], &mut |key, buried| {
+            rows.push((key.to_vec(), buried.to_vec()));
+            if rows.len() < MAINTENANCE_STEP_ITEMS { ControlFlow::Continue(Visit::Next) } else { ControlFlow::Break(()) }
+        })?;
+        let fence = self.store.pins.raise_fence();
+        if rows.is_empty() {
+            let walked = !std::mem::take(&mut self.cursor).is_empty();
+            // What was pinned in this walk is looked at again a while later.
+            return Ok(Next::After(if walked { Duration::from_secs(1) } else { IDLE_PAUSE }));
+        }
+        let rows = rows.into_iter().map(|(key, buried)| Row::read(key, &buried)).collect::<Result<_, Error>>()?;
+        self.state = State::Fenced(rows, fence);
+        Ok(Next::Again)
+    }
+
+    fn free(&mut self, rows: &[Row]) -> Result<Next, Error> {
+        let snapshot = self.store.snapshot()?;
+        let mut plan = Plan::default();
+        for row in rows {
+            if plan.is_full() {
+                break;
+            }
+            self.cursor.clone_from(&row.key);
+            let state = match self.plan_row(snapshot.as_ref(), row, &mut plan) {
+                // An unreadable row keeps its bytes and must not keep the rest of the grave.
+                Err(Error::Corrupt(why)) => {
+                    tracing::error!(%why, "a row of the grave is unreadable");
+                    RowState::Passed
+                }
+                answer => answer?,
+            };
+            // A row with work left is looked at again in the next step.
+            if state == RowState::Passed {
+                self.cursor.push(0);
+            }
+        }
+        drop(snapshot);
+        self.store.blobs.remove(&plan.blobs)?;
+        if plan.batch.writes.is_empty() {
+            return Ok(Next::Again);
+        }
+        self.state =
+            State::Committing(PendingCommit::start(self.store.meta.as_ref(), plan.batch, self.store.gc_bell.clone()));
+        Ok(Next::Again)
+    }
+
+    fn plan_row(&self, snapshot: &dyn Snapshot, row: &Row, plan: &mut Plan) -> Result<RowState, Error> {
+        let finished = match row.space {
+            Space::Current => {
+                let (_, object) = schema::decode::<ObjectRecord>(&row.record)?;
+                if self.store.pins.is_pinned(&object.content) {
+                    return Ok(RowState::Passed);
+                }
+                plan.content(snapshot, &object.content)?
+            }
+            Space::Uploads => {
+                let (_, upload) = schema::decode::<UploadRecord>(&row.record)?;
+                plan.parts(snapshot, upload.number, None)?
+            }
+            Space::Completed => {
+                let (_, completed) = schema::decode::<CompletedRecord>(&row.record)?;
+                plan.parts(snapshot, completed.number, Some(&completed.content))?
+            }
+            Space::Buckets => {
+                let (number, _) = schema::decode::<BucketRecord>(&row.record)?;
+                self.plan_bucket(snapshot, number, plan)?
+            }
+            other => return Err(Error::Corrupt(format!("the grave holds a row of {}", other.name()))),
+        };
+        if !finished {
+            return Ok(RowState::Open);
+        }
+        plan.batch.writes.push(Write::Delete(Space::Grave, row.key.clone()));
+        Ok(RowState::Passed)
+    }
+
+    /// Aborts the uploads that were open in a deleted bucket, a bounded number at a time. True when none is left.
+    fn plan_bucket(&self, snapshot: &dyn Snapshot, bucket: u64, plan: &mut Plan) -> Result<bool, Error> {
+        let first = schema::number_key(bucket);
+        let mut found = false;
+        let mut failure = None;
+        snapshot.scan(Space::Uploads, &first, &prefix_end(&first), &mut |row, record| {
+            found = true;
+            match schema::decode::<UploadRecord>(record) {
+                Ok((_, upload)) => {
+                    let burial = bury_upload(row.to_vec(), upload.number, self.store.numbers.next());
+                    plan.batch.requires.extend(burial.requires);
+                    plan.batch.writes.extend(burial.writes);
+                }
+                Err(error) => failure = Some(error),
+            }
+            if plan.is_full() || failure.is_some() { ControlFlow::Break(()) } else { ControlFlow::Continue(Visit::Next) }
+        })?;
+        match failure {
+            Some(error) => Err(error.into()),
+            None => Ok(!found),
+        }
+    }
+}
+
+#[derive(PartialEq, Eq)]
+enum RowState {
+    /// Nothing more to do here in this walk.
+    Passed,
+    /// More to free than fits a step.
+    Open,
+}
+
+impl Row {
+    fn read(key: Vec<u8>, buried: &[u8]) -> Result<Self, Error> {
+        let (space, record) =
+            buried.split_first().ok_or_else(|| Error::Corrupt("an empty row in the grave".to_owned()))?;
+        let space = Space::from_number(*space)
+            .ok_or_else(|| Error::Corrupt(format!("the grave holds a row of space {space}")))?;
+        Ok(Self { key, space, record: record.to_vec() })
+    }
+}
+
+impl Plan {
+    fn is_full(&self) -> bool {
+        self.batch.writes.len() >= MAINTENANCE_STEP_ITEMS
+    }
+
+    fn blob(&mut self, id: BlobId) {
+        self.blobs.push(id);
+        self.batch.writes.push(Write::Delete(Space::Blobs, id.to_bytes().to_vec()));
+    }
+
+    /// Frees a body. True when nothing of it is left after this step.
+    fn content(&mut self, snapshot: &dyn Snapshot, content: &Content) -> Result<bool, Error> {
+        match content {
+            Content::Empty => Ok(true),
+            Content::Inline(number) => {
+                self.batch.writes.push(Write::Delete(Space::Inline, schema::number_key(*number)));
+                Ok(true)
+            }
+            Content::Blob(_) => {
+                if let Some(id) = content.blob_id() {
+                    self.blob(id);
+                }
+                Ok(true)
+            }
+            Content::Manifest(number) => self.manifest(snapshot, *number),
+        }
+    }
+
+    /// Gives back one reference; the last one frees the extents, one record a step, from the end.
+    fn manifest(&mut self, snapshot: &dyn Snapshot, number: u64) -> Result<bool, Error> {
+        let key = schema::number_key(number);
+        let Some(record) = snapshot.get(Space::Manifests, &key)? else { return Ok(true) };
+        let (revision, mut manifest) = schema::decode::<ManifestRecord>(&record)?;
+        if manifest.references > 1 {
+            manifest.references -= 1;
+            self.batch.requires.push(Require::Revision(Space::Manifests, key.clone(), revision));
+            self.batch.writes.push(Write::Put(Space::Manifests, key, schema::encode(revision + 1, &manifest)));
+            return Ok(true);
+        }
+        for index in (0..u32::try_from(manifest.starts.len()).unwrap_or(u32::MAX)).rev() {
+            if self.is_full() {
+                return Ok(false);
+            }
+            let Some(extents) = manifest::extents(snapshot, number, index)? else { continue };
+            for extent in extents {
+                self.content(snapshot, &extent.content)?;
+            }
+            self.batch.writes.push(Write::Delete(Space::Extents, schema::extents_key(number, index)));
+        }
+        self.batch.writes.push(Write::Delete(Space::Manifests, key));
+        Ok(true)
+    }
+
+    /// Forgets an upload's part rows and frees what `taken` does not name. True when none is left after this step.
+    fn parts(&mut self, snapshot: &dyn Snapshot, upload: u64, taken: Option<&Content>) -> Result<bool, Error> {
+        let kept = kept(snapshot, taken)?;
+        let first = schema::number_key(upload);
+        let mut rows = Vec::new();
+        let room = MAINTENANCE_STEP_ITEMS.saturating_sub(self.batch.writes.len()).max(1);
+        snapshot.scan(Space::Parts, &first, &prefix_end(&first), &mut |key, record| {
+            rows.push((key.to_vec(), record.to_vec()));
+            if rows.len() > room { ControlFlow::Break(()) } else { ControlFlow::Continue(Visit::Next) }
+        })?;
+        let more = rows.len() > room;
+        let mut bytes = 0_i64;
+        for (key, record) in rows.into_iter().take(room) {
+            let (_, part) = schema::decode::<PartRecord>(&record)?;
+            if !kept.contains(&part.content) {
+                self.content(snapshot, &part.content)?;
+            }
+            bytes = bytes.saturating_add(signed(part.size));
+            self.batch.writes.push(Write::Delete(Space::Parts, key));
+        }
+        if bytes != 0 {
+            self.batch.writes.push(Write::Add(schema::STAGED_COUNTER.to_vec(), -bytes));
+        }
+        Ok(!more)
+    }
+}
+
+/// The bodies a completed object took over. When its manifest is gone already, so are they: freeing them again is harmless.
+fn kept(snapshot: &dyn Snapshot, taken: Option<&Content>) -> Result<HashSet<Content>, Error> {
+    let mut kept = HashSet::new();
+    match taken {
+        Some(Content::Manifest(number)) => {
+            let records = manifest::read(snapshot, *number)?.map_or(0, |manifest| manifest.starts.len());
+            for index in 0..u32::try_from(records).unwrap_or(u32::MAX) {
+                let extents = manifest::extents(snapshot, *number, index)?.unwrap_or_default();
+                kept.extend(extents.into_iter().map(|extent| extent.content));
+            }
+        }
+        Some(content) => {
+            kept.insert(content.clone());
+        }
+        None => {}
+    }
+    Ok(kept)
+}
+
+impl Worker for Gc {
+    fn name(&self) -> &'static str {
+        "gc"
+    }
+
+    fn step(&mut self) -> Result<Next, WorkerError> {
+        match std::mem::replace(&mut self.state, State::Walk) {
+            State::Walk => Ok(self.walk()?),
+            State::Fenced(rows, fence) if self.store.pins.passed(fence) => Ok(self.free(&rows)?),
+            State::Fenced(rows, fence) => {
+                self.state = State::Fenced(rows, fence);
+                Ok(Next::After(FENCE_PAUSE))
+            }
+            State::Committing(mut commit) => match commit.poll() {
+                Some(answer) => {
+                    answer.map_err(|error| WorkerError(error.to_string()))?;
+                    Ok(Next::Again)
+                }
+                None => {
+                    self.state = State::Committing(commit);
+                    Ok(Next::After(COMMIT_PAUSE))
+                }
+            },
+        }
+    }
+
+    fn bell(&self) -> Bell {
+        self.store.gc_bell.clone()
+    }
+}

@@ -1,0 +1,487 @@
+//! The catalog's format: keys and records.
+//!
+//! A record is one byte with its format (1), eight bytes big-endian with its revision, then a CBOR array (RFC 8949) whose
+//! positions are the field numbers below. A record written today is read by every later version: fields are only ever
+//! added with new numbers and as options, numbers are never used again, and unknown fields are skipped. Golden files in
+//! `tests/golden` hold one record of each kind.
+//!
+//! Keys, by space (all numbers big-endian, so that they sort):
+//!
+//! | space | key | record |
+//! | --- | --- | --- |
+//! | System | `run` | the last run's number, 4 bytes, in place of CBOR |
+//! | Runs | run, 4 | nothing |
+//! | Buckets | name | [`BucketRecord`]; its revision is the bucket's number, for ever |
+//! | Current | bucket number, 8; escaped key | [`ObjectRecord`] |
+//! | Inline | growing number, 8 | the body, bare |
+//! | Blobs | blob id, 16 | [`BlobRecord`] |
+//! | Manifests | growing number, 8 | [`ManifestRecord`] |
+//! | Extents | manifest number, 8; index, 4 | [`ExtentsRecord`] |
+//! | Uploads | bucket number, 8; escaped key; upload number, 8 | [`UploadRecord`] |
+//! | Parts | upload number, 8; part number, 2; growing number, 8 | [`PartRecord`] |
+//! | Completed | upload number, 8 | [`CompletedRecord`] |
+//! | Grave | growing number, 8 | one byte with the space's number, then the buried record |
+//! | Counters | name | the value, 8 bytes, signed |
+//!
+//! An escaped key is the key with each byte 00 written as 00 FF, then 00 01: so a key sorts before every longer key that
+//! begins with it, whatever follows in the row's key.
+
+use minicbor::bytes::ByteArray;
+use minicbor::{Decode, Encode};
+
+use crate::base::digest::{Checksum, ChecksumAlgorithm, ChecksumType};
+use crate::base::id::BlobId;
+
+/// The format of every record so far.
+pub const RECORD_FORMAT: u8 = 1;
+const HEADER_BYTES: usize = 9;
+
+/// A record that cannot be read.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("unreadable record: {0}")]
+pub struct BadRecord(pub String);
+
+/// A record with its revision.
+pub fn encode<T: Encode<()>>(revision: u64, record: &T) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(256);
+    bytes.push(RECORD_FORMAT);
+    bytes.extend_from_slice(&revision.to_be_bytes());
+    // Encoding into memory cannot fail: the writer is a Vec and no field has a fallible encoding.
+    let _: Result<(), _> = minicbor::encode(record, &mut bytes);
+    bytes
+}
+
+/// The revision and the record in `bytes`.
+pub fn decode<'b, T: Decode<'b, ()>>(bytes: &'b [u8]) -> Result<(u64, T), BadRecord> {
+    let (header, body) =
+        bytes.split_at_checked(HEADER_BYTES).ok_or_else(|| BadRecord(format!("only {} bytes", bytes.len())))?;
+    match header.split_first() {
+        Some((&RECORD_FORMAT, revision)) => {
+            let revision = revision.iter().fold(0, |value, byte| (value << 8) | u64::from(*byte));
+            let record = minicbor::decode(body).map_err(|error| BadRecord(error.to_string()))?;
+            Ok((revision, record))
+        }
+        Some((format, _)) => Err(BadRecord(format!("format {format} is newer than this program"))),
+        None => Err(BadRecord("empty".to_owned())),
+    }
+}
+
+/// The name of the run row.
+pub const RUN_KEY: &[u8] = b"run";
+/// Counter: buckets.
+pub const BUCKETS_COUNTER: &[u8] = b"buckets";
+/// Counter: open uploads.
+pub const UPLOADS_COUNTER: &[u8] = b"open-uploads";
+/// Counter: bytes of part rows.
+pub const STAGED_COUNTER: &[u8] = b"staged-bytes";
+
+/// A growing number as a key.
+pub fn number_key(number: u64) -> Vec<u8> {
+    number.to_be_bytes().to_vec()
+}
+
+/// The number a key begins with.
+pub fn leading_number(key: &[u8]) -> Option<u64> {
+    key.get(..8)?.try_into().ok().map(u64::from_be_bytes)
+}
+
+/// The number a key ends with.
+pub fn trailing_number(key: &[u8]) -> Option<u64> {
+    key.last_chunk::<8>().copied().map(u64::from_be_bytes)
+}
+
+/// Appends `text` escaped, without its end: the beginning of every key that begins with `text`.
+pub fn push_escaped_prefix(to: &mut Vec<u8>, text: &str) {
+    for byte in text.bytes() {
+        to.push(byte);
+        if byte == 0 {
+            to.push(0xff);
+        }
+    }
+}
+
+/// `bucket`, then `prefix` escaped: the beginning of every row of a key with that prefix.
+pub fn prefix_key(bucket: u64, prefix: &str) -> Vec<u8> {
+    let mut key = Vec::with_capacity(8 + prefix.len() + 10);
+    key.extend_from_slice(&bucket.to_be_bytes());
+    push_escaped_prefix(&mut key, prefix);
+    key
+}
+
+/// The row of the object `key`.
+pub fn object_key(bucket: u64, key: &str) -> Vec<u8> {
+    let mut row = prefix_key(bucket, key);
+    row.extend_from_slice(&[0, 1]);
+    row
+}
+
+/// The row of an upload of `key`.
+pub fn upload_key(bucket: u64, key: &str, upload: u64) -> Vec<u8> {
+    let mut row = object_key(bucket, key);
+    row.extend_from_slice(&upload.to_be_bytes());
+    row
+}
+
+/// The object key in a row of `Current` or `Uploads`.
+pub fn key_of_row(row: &[u8]) -> Option<String> {
+    let escaped = row.get(8..)?;
+    let mut key = Vec::with_capacity(escaped.len());
+    let mut bytes = escaped.iter();
+    while let Some(&byte) = bytes.next() {
+        match byte {
+            0 => match bytes.next() {
+                Some(0xff) => key.push(0),
+                Some(1) => return String::from_utf8(key).ok(),
+                _ => return None,
+            },
+            _ => key.push(byte),
+        }
+    }
+    None
+}
+
+/// The row of a staged part.
+pub fn part_key(upload: u64, number: u16, sequence: u64) -> Vec<u8> {
+    let mut key = number_key(upload);
+    key.extend_from_slice(&number.to_be_bytes());
+    key.extend_from_slice(&sequence.to_be_bytes());
+    key
+}
+
+/// The part number in a row of `Parts`.
+pub fn part_number_of_row(row: &[u8]) -> Option<u16> {
+    row.get(8..10)?.try_into().ok().map(u16::from_be_bytes)
+}
+
+/// The row of a manifest's extents.
+pub fn extents_key(manifest: u64, index: u32) -> Vec<u8> {
+    let mut key = number_key(manifest);
+    key.extend_from_slice(&index.to_be_bytes());
+    key
+}
+
+/// The row of a run.
+pub fn run_key(run: u32) -> Vec<u8> {
+    run.to_be_bytes().to_vec()
+}
+
+/// A record of `Buckets`.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct BucketRecord {
+    /// Milliseconds since 1970.
+    #[n(0)]
+    pub created: u64,
+}
+
+/// Where bytes are.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Encode, Decode)]
+pub enum Content {
+    /// There are none.
+    #[n(0)]
+    Empty,
+    /// In `Inline`.
+    #[n(1)]
+    Inline(#[n(0)] u64),
+    /// All of one blob.
+    #[n(2)]
+    Blob(#[n(0)] ByteArray<{ BlobId::LEN }>),
+    /// In the extents of a manifest.
+    #[n(3)]
+    Manifest(#[n(0)] u64),
+}
+
+impl Content {
+    /// All of this blob.
+    pub fn blob(id: BlobId) -> Self {
+        Self::Blob(ByteArray::from(id.to_bytes()))
+    }
+
+    /// The blob, where it is one.
+    pub fn blob_id(&self) -> Option<BlobId> {
+        match self {
+            Self::Blob(id) => Some(BlobId::from_bytes(**id)),
+            Self::Empty | Self::Inline(_) | Self::Manifest(_) => None,
+        }
+    }
+}
+
+/// A checksum: the algorithm (1 CRC32, 2 CRC32C, 3 CRC64NVME, 4 SHA1, 5 SHA256) and its bytes.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct ChecksumRecord {
+    /// The algorithm's number.
+    #[n(0)]
+    pub algorithm: u8,
+    /// The value, big-endian.
+    #[n(1)]
+    #[cbor(with = "minicbor::bytes")]
+    pub value: Vec<u8>,
+}
+
+impl From<&Checksum> for ChecksumRecord {
+    fn from(checksum: &Checksum) -> Self {
+        Self { algorithm: algorithm_number(checksum.algorithm()), value: checksum.bytes().to_vec() }
+    }
+}
+
+impl TryFrom<&ChecksumRecord> for Checksum {
+    type Error = BadRecord;
+
+    fn try_from(record: &ChecksumRecord) -> Result<Self, BadRecord> {
+        algorithm_from_number(record.algorithm)
+            .and_then(|algorithm| Self::from_bytes(algorithm, &record.value))
+            .ok_or_else(|| BadRecord(format!("checksum of algorithm {}", record.algorithm)))
+    }
+}
+
+/// The number of an algorithm in records.
+pub fn algorithm_number(algorithm: ChecksumAlgorithm) -> u8 {
+    match algorithm {
+        ChecksumAlgorithm::Crc32 => 1,
+        ChecksumAlgorithm::Crc32c => 2,
+        ChecksumAlgorithm::Crc64Nvme => 3,
+        ChecksumAlgorithm::Sha1 => 4,
+        ChecksumAlgorithm::Sha256 => 5,
+    }
+}
+
+/// The algorithm of a number in records.
+pub fn algorithm_from_number(number: u8) -> Option<ChecksumAlgorithm> {
+    ChecksumAlgorithm::ALL.into_iter().find(|algorithm| algorithm_number(*algorithm) == number)
+}
+
+/// The number of a checksum type in records.
+pub fn type_number(kind: ChecksumType) -> u8 {
+    match kind {
+        ChecksumType::FullObject => 0,
+        ChecksumType::Composite => 1,
+    }
+}
+
+/// The checksum type of a number in records.
+pub fn type_from_number(number: u8) -> Option<ChecksumType> {
+    [ChecksumType::FullObject, ChecksumType::Composite].into_iter().find(|kind| type_number(*kind) == number)
+}
+
+/// The checksum of an object.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct ObjectChecksumRecord {
+    /// The value.
+    #[n(0)]
+    pub checksum: ChecksumRecord,
+    /// 0 full object, 1 composite.
+    #[n(1)]
+    pub kind: u8,
+    /// Parts of a composite.
+    #[n(2)]
+    pub parts: Option<u16>,
+}
+
+/// What a client said of an object.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Encode, Decode)]
+pub struct AttributesRecord {
+    /// Headers: name, value.
+    #[n(0)]
+    pub headers: Vec<(String, String)>,
+    /// User metadata: name, value.
+    #[n(1)]
+    pub user_metadata: Vec<(String, String)>,
+}
+
+/// A record of `Current`.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct ObjectRecord {
+    /// Bytes.
+    #[n(0)]
+    pub size: u64,
+    /// The ETag's digest.
+    #[n(1)]
+    pub md5: ByteArray<16>,
+    /// Parts, for objects made by a multipart upload.
+    #[n(2)]
+    pub parts: Option<u16>,
+    /// Milliseconds since 1970.
+    #[n(3)]
+    pub modified: u64,
+    /// Where the bytes are.
+    #[n(4)]
+    pub content: Content,
+    /// What the client said.
+    #[n(5)]
+    pub attributes: AttributesRecord,
+    /// The checksum.
+    #[n(6)]
+    pub checksum: ObjectChecksumRecord,
+}
+
+/// A record of `Blobs`.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct BlobRecord {
+    /// Bytes of content.
+    #[n(0)]
+    pub len: u64,
+    /// CRC64NVME of the content.
+    #[n(1)]
+    pub crc64nvme: ChecksumRecord,
+}
+
+/// A record of `Manifests`.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct ManifestRecord {
+    /// Object records that name it.
+    #[n(0)]
+    pub references: u32,
+    /// Bytes.
+    #[n(1)]
+    pub size: u64,
+    /// Extents.
+    #[n(2)]
+    pub extents: u32,
+    /// For each record of extents the offset of its first byte.
+    #[n(3)]
+    pub starts: Vec<u64>,
+}
+
+/// A run of bytes of an object.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct ExtentRecord {
+    /// Where the bytes are: inline, a blob, or nowhere.
+    #[n(0)]
+    pub content: Content,
+    /// Where they begin there.
+    #[n(1)]
+    pub offset: u64,
+    /// How many there are.
+    #[n(2)]
+    pub len: u64,
+    /// The part they came as.
+    #[n(3)]
+    pub part: u16,
+    /// The part's checksum.
+    #[n(4)]
+    pub checksum: ChecksumRecord,
+}
+
+/// A record of `Extents`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Encode, Decode)]
+pub struct ExtentsRecord {
+    /// In order.
+    #[n(0)]
+    pub extents: Vec<ExtentRecord>,
+}
+
+/// A record of `Uploads`.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct UploadRecord {
+    /// The number its parts are keyed by.
+    #[n(0)]
+    pub number: u64,
+    /// What makes its id unguessable.
+    #[n(1)]
+    pub secret: u64,
+    /// Milliseconds since 1970.
+    #[n(2)]
+    pub initiated: u64,
+    /// For the object to be.
+    #[n(3)]
+    pub attributes: AttributesRecord,
+    /// The promised algorithm.
+    #[n(4)]
+    pub algorithm: Option<u8>,
+    /// The promised type.
+    #[n(5)]
+    pub kind: Option<u8>,
+}
+
+/// A record of `Parts`.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct PartRecord {
+    /// Bytes.
+    #[n(0)]
+    pub size: u64,
+    /// The ETag's digest.
+    #[n(1)]
+    pub md5: ByteArray<16>,
+    /// Where the bytes are.
+    #[n(2)]
+    pub content: Content,
+    /// CRC64NVME of the bytes.
+    #[n(3)]
+    pub crc64nvme: ChecksumRecord,
+    /// The checksum the client sent.
+    #[n(4)]
+    pub checksum: Option<ChecksumRecord>,
+    /// Milliseconds since 1970.
+    #[n(5)]
+    pub modified: u64,
+}
+
+/// A record of `Completed`.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct CompletedRecord {
+    /// The upload's number.
+    #[n(0)]
+    pub number: u64,
+    /// The upload's secret.
+    #[n(1)]
+    pub secret: u64,
+    /// The bucket's number.
+    #[n(2)]
+    pub bucket: u64,
+    /// The object's key.
+    #[n(3)]
+    pub key: String,
+    /// Bytes of the object.
+    #[n(4)]
+    pub size: u64,
+    /// Digest of the object's ETag.
+    #[n(5)]
+    pub md5: ByteArray<16>,
+    /// Parts of the object.
+    #[n(6)]
+    pub parts: u16,
+    /// The object's checksum.
+    #[n(7)]
+    pub checksum: ObjectChecksumRecord,
+    /// SHA-256 over the listed part numbers and ETags.
+    #[n(8)]
+    pub fingerprint: ByteArray<32>,
+    /// Where the parts went: gc keeps what this names and frees the rest.
+    #[n(9)]
+    pub content: Content,
+    /// Milliseconds since 1970.
+    #[n(10)]
+    pub completed: u64,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn escaped_keys_keep_the_order_of_keys() {
+        let mut keys = vec!["a", "a\0", "a\0b", "a\u{1}", "a/", "a/b", "ab", "b", "\u{10ffff}", "\0", "\0\0"];
+        let mut rows: Vec<_> = keys.iter().map(|key| object_key(7, key)).collect();
+        keys.sort_unstable();
+        rows.sort();
+        let back: Vec<_> = rows.iter().map(|row| key_of_row(row).unwrap()).collect();
+        assert_eq!(back, keys);
+    }
+
+    #[test]
+    fn rows_of_one_key_stay_together_and_before_longer_keys() {
+        assert!(upload_key(1, "a", u64::MAX) < upload_key(1, "a\0", 0));
+        assert!(upload_key(1, "a", u64::MAX) < upload_key(1, "aa", 0));
+        assert!(upload_key(1, "a", 1) < upload_key(1, "a", 2));
+        assert_eq!(key_of_row(&upload_key(1, "a\0b", 5)).as_deref(), Some("a\0b"));
+    }
+
+    #[test]
+    fn records_round_trip_and_refuse_newer_formats() {
+        let record = BucketRecord { created: 12 };
+        let mut bytes = encode(77, &record);
+        assert_eq!(decode::<BucketRecord>(&bytes), Ok((77, record)));
+        bytes[0] = 2;
+        assert!(decode::<BucketRecord>(&bytes).is_err());
+        assert!(decode::<BucketRecord>(&bytes[..5]).is_err());
+    }
+}

@@ -1,0 +1,185 @@
+//! Objects: put, look up, delete.
+
+use crate::base::clock::Timestamp;
+use crate::base::digest::{Checksum, ChecksumType};
+use crate::store::Store;
+use crate::store::error::{Error, Missing};
+use crate::store::meta::schema::{
+    self, AttributesRecord, BadRecord, ChecksumRecord, Content, ObjectChecksumRecord, ObjectRecord,
+};
+use crate::store::meta::{Batch, CommitError, Require, Space, Write};
+use crate::store::types::{Attributes, Bucket, Condition, ETag, ObjectChecksum, ObjectInfo, ObjectKey, StagedBody};
+
+/// How often a conditional write is judged again after another request changed the key between the look and the commit.
+const CONDITION_TRIES: usize = 8;
+
+impl Store {
+    /// Names a received body: it replaces whatever stands at the key.
+    pub async fn put_object(
+        &self,
+        bucket: &Bucket,
+        key: &ObjectKey,
+        body: StagedBody,
+        attributes: Attributes,
+        condition: Option<Condition>,
+    ) -> Result<ObjectInfo, Error> {
+        let checksum = body.digests.checksum.clone().unwrap_or_else(|| body.crc64nvme.clone());
+        let (size, etag, modified) = (body.size, ETag::of_body(body.digests.md5), self.now());
+        let (named, content, guard) = self.place(body);
+        let info = ObjectInfo {
+            key: key.clone(),
+            revision: self.numbers.next(),
+            size,
+            etag,
+            modified,
+            attributes,
+            checksum: ObjectChecksum { value: checksum, kind: ChecksumType::FullObject, parts: None },
+            parts: None,
+        };
+        let batch = Batch { requires: vec![Self::require_bucket(bucket)], writes: named };
+        self.replace(bucket, &info, content, batch, condition.as_ref()).await?;
+        if let Some(guard) = guard {
+            guard.named();
+        }
+        Ok(info)
+    }
+
+    /// What is known of the object.
+    pub fn object(&self, bucket: &Bucket, key: &ObjectKey) -> Result<ObjectInfo, Error> {
+        let record = self.snapshot()?.get(Space::Current, &schema::object_key(bucket.number, key.as_str()))?;
+        Ok(read_object(key.clone(), &record.ok_or(Error::NotFound(Missing::Object))?)?.0)
+    }
+
+    /// Removes the object; one that is not there is fine.
+    pub async fn delete_object(&self, bucket: &Bucket, key: &ObjectKey) -> Result<(), Error> {
+        let batch = Batch::default().require(Self::require_bucket(bucket)).write(Write::Bury(
+            Space::Current,
+            schema::object_key(bucket.number, key.as_str()),
+            self.numbers.next(),
+        ));
+        match self.meta.commit(batch).await {
+            Err(CommitError::Refused(_)) => Err(Error::NotFound(Missing::Bucket)),
+            answer => {
+                self.gc_bell.ring();
+                Ok(answer?)
+            }
+        }
+    }
+
+    /// Commits `batch` with the object's record added: what stood at the key is buried, `condition` holds. The first
+    /// requirement of `batch` is the bucket; refusals of its others come back as `Conflict`.
+    pub(super) async fn replace(
+        &self,
+        bucket: &Bucket,
+        info: &ObjectInfo,
+        content: Content,
+        batch: Batch,
+        condition: Option<&Condition>,
+    ) -> Result<(), Error> {
+        let row = schema::object_key(bucket.number, info.key.as_str());
+        let record = schema::encode(info.revision, &object_record(info, content));
+        let batch = batch
+            .write(Write::Bury(Space::Current, row.clone(), self.numbers.next()))
+            .write(Write::Put(Space::Current, row.clone(), record));
+        let Some(condition) = condition else {
+            return self.commit_replacement(batch).await.map_err(|error| match error {
+                CommitError::Refused(0) => Error::NotFound(Missing::Bucket),
+                other => other.into(),
+            });
+        };
+        let conditional_at = batch.requires.len();
+        for _ in 0..CONDITION_TRIES {
+            let batch = batch.clone().require(self.judge(&row, condition)?);
+            match self.commit_replacement(batch).await {
+                Err(CommitError::Refused(0)) => return Err(Error::NotFound(Missing::Bucket)),
+                // Somebody else changed the key since the look: judge again.
+                Err(CommitError::Refused(index)) if index == conditional_at => {}
+                answer => return Ok(answer?),
+            }
+        }
+        Err(Error::Conflict)
+    }
+
+    async fn commit_replacement(&self, batch: Batch) -> Result<(), CommitError> {
+        let answer = self.meta.commit(batch).await;
+        self.gc_bell.ring();
+        answer
+    }
+
+    /// The requirement that makes `condition` hold at the commit, or the error when it does not hold now.
+    fn judge(&self, row: &[u8], condition: &Condition) -> Result<Require, Error> {
+        let standing = self.snapshot()?.get(Space::Current, row)?;
+        match (condition, standing) {
+            (Condition::Absent, None) => Ok(Require::Absent(Space::Current, row.to_vec())),
+            (Condition::Absent, Some(_)) => Err(Error::Precondition),
+            (Condition::Matches(_), None) => Err(Error::NotFound(Missing::Object)),
+            (Condition::Matches(etag), Some(record)) => {
+                let (revision, record) = schema::decode::<ObjectRecord>(&record)?;
+                if etag_of(&record) == *etag {
+                    Ok(Require::Revision(Space::Current, row.to_vec(), revision))
+                } else {
+                    Err(Error::Precondition)
+                }
+            }
+        }
+    }
+}
+
+/// The record of an object.
+pub(super) fn object_record(info: &ObjectInfo, content: Content) -> ObjectRecord {
+    ObjectRecord {
+        size: info.size,
+        md5: info.etag.md5.into(),
+        parts: info.parts,
+        modified: info.modified.0,
+        content,
+        attributes: attributes_record(&info.attributes),
+        checksum: object_checksum_record(&info.checksum),
+    }
+}
+
+/// The object in a row of `Current`, and where its bytes are.
+pub(super) fn read_object(key: ObjectKey, record: &[u8]) -> Result<(ObjectInfo, Content), BadRecord> {
+    let (revision, record) = schema::decode::<ObjectRecord>(record)?;
+    let etag = etag_of(&record);
+    let info = ObjectInfo {
+        key,
+        revision,
+        size: record.size,
+        etag,
+        modified: Timestamp(record.modified),
+        attributes: read_attributes(record.attributes),
+        checksum: read_object_checksum(&record.checksum)?,
+        parts: record.parts,
+    };
+    Ok((info, record.content))
+}
+
+fn etag_of(record: &ObjectRecord) -> ETag {
+    ETag { md5: *record.md5, parts: record.parts }
+}
+
+pub(super) fn attributes_record(attributes: &Attributes) -> AttributesRecord {
+    AttributesRecord { headers: attributes.headers.clone(), user_metadata: attributes.user_metadata.clone() }
+}
+
+pub(super) fn read_attributes(record: AttributesRecord) -> Attributes {
+    Attributes { headers: record.headers, user_metadata: record.user_metadata }
+}
+
+pub(super) fn object_checksum_record(checksum: &ObjectChecksum) -> ObjectChecksumRecord {
+    ObjectChecksumRecord {
+        checksum: ChecksumRecord::from(&checksum.value),
+        kind: schema::type_number(checksum.kind),
+        parts: checksum.parts,
+    }
+}
+
+pub(super) fn read_object_checksum(record: &ObjectChecksumRecord) -> Result<ObjectChecksum, BadRecord> {
+    Ok(ObjectChecksum {
+        value: Checksum::try_from(&record.checksum)?,
+        kind: schema::type_from_number(record.kind)
+            .ok_or_else(|| BadRecord(format!("checksum type {}", record.kind)))?,
+        parts: record.parts,
+    })
+}

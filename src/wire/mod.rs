@@ -1,0 +1,15 @@
+//! Rank 2: the vocabulary of HTTP that servers, clients and operations share. Knows no sockets, no S3, no storage.
+//!
+//! A [`Handler`] is an async function from a request to a response, and both carry the one streaming [`Body`].
+//! Absent on purpose: routing, and any way to gather a body without a maximum.
+
+pub mod body;
+pub mod error;
+pub mod handler;
+pub mod idle;
+pub mod incoming;
+pub mod range;
+
+pub use body::Body;
+pub use error::BodyError;
+pub use handler::{ConnectionInfo, Handler};
