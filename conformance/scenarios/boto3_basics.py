@@ -140,7 +140,11 @@ def listings(t, s3):
     t.equal("list of no keys: KeyCount, IsTruncated", (none["KeyCount"], none["IsTruncated"]), (0, False))
 
     t.refused("deleting a bucket with keys", 409, "BucketNotEmpty", s3.delete_bucket, Bucket="listings")
-    names = [{"Key": key} for key in KEYS] + [{"Key": "was never there"}]
+    # XML 1.0 cannot carry these characters in either direction; only listings have an encoding for them.
+    beyond_xml = [key for key in KEYS if "\x01" in key]
+    for key in beyond_xml:
+        s3.delete_object(Bucket="listings", Key=key)
+    names = [{"Key": key} for key in KEYS if key not in beyond_xml] + [{"Key": "was never there"}]
     answer = s3.delete_objects(Bucket="listings", Delete={"Objects": names[:-3]})
     t.equal("delete_objects: deleted", [item["Key"] for item in answer.get("Deleted", [])], [item["Key"] for item in names[:-3]])
     t.equal("delete_objects: errors", answer.get("Errors", []), [])
