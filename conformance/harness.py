@@ -78,11 +78,17 @@ def wait_for(question, deadline_seconds, pause_seconds=0.05):
 
 
 def shown(value):
-    """A value as one short line: long bytes as length and digest, long text cut."""
-    if isinstance(value, (bytes, bytearray)) and len(value) > 80:
-        return f"{len(value)} bytes, sha256 {hashlib.sha256(value).hexdigest()[:16]}"
-    text = repr(value)
+    """A value in one line: long bytes as length and digest, long text cut."""
+    text = repr(_shortened(value))
     return text if len(text) <= 600 else text[:600] + f"... ({len(text)} characters)"
+
+
+def _shortened(value):
+    if isinstance(value, (bytes, bytearray)) and len(value) > 200:
+        return f"{len(value)} bytes, sha256 {hashlib.sha256(value).hexdigest()[:16]}"
+    if isinstance(value, tuple):
+        return tuple(map(_shortened, value))
+    return value
 
 
 def first_difference(came, expected):

@@ -140,14 +140,15 @@ def listings(t, s3):
     t.equal("list of no keys: KeyCount, IsTruncated", (none["KeyCount"], none["IsTruncated"]), (0, False))
 
     t.refused("deleting a bucket with keys", 409, "BucketNotEmpty", s3.delete_bucket, Bucket="listings")
-    # As on AWS, the answer names a key with control characters as &#x1;, which is no XML 1.0: botocore cannot read it. A
-    # quiet delete does not name its keys.
-    named = [key for key in KEYS if key.isprintable()][3:] + ["was never there"]
-    quiet = [key for key in KEYS if key not in named]
-    answer = s3.delete_objects(Bucket="listings", Delete={"Objects": [{"Key": key} for key in named]})
-    t.equal("delete_objects: deleted", [item["Key"] for item in answer.get("Deleted", [])], named)
+    # XML 1.0 cannot carry these characters in either direction; only listings have an encoding for them.
+    beyond_xml = [key for key in KEYS if "\x01" in key]
+    for key in beyond_xml:
+        s3.delete_object(Bucket="listings", Key=key)
+    names = [{"Key": key} for key in KEYS if key not in beyond_xml] + [{"Key": "was never there"}]
+    answer = s3.delete_objects(Bucket="listings", Delete={"Objects": names[:-3]})
+    t.equal("delete_objects: deleted", [item["Key"] for item in answer.get("Deleted", [])], [item["Key"] for item in names[:-3]])
     t.equal("delete_objects: errors", answer.get("Errors", []), [])
-    answer = s3.delete_objects(Bucket="listings", Delete={"Objects": [{"Key": key} for key in quiet], "Quiet": True})
+    answer = s3.delete_objects(Bucket="listings", Delete={"Objects": names[-3:], "Quiet": True})
     t.equal("delete_objects, quiet", (answer.get("Deleted", []), answer.get("Errors", [])), ([], []))
     t.equal("the bucket's keys afterwards", listed(s3, Bucket="listings")[0], [])
     s3.delete_bucket(Bucket="listings")

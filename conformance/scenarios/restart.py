@@ -25,17 +25,17 @@ def part_body(name):
 
 
 class Round:
-    """Two uploads of 32 parts and 32 objects, written by 16 threads until the server is killed."""
+    """Two uploads of 32 parts each and 32 objects, written by 16 threads until the server is killed."""
 
     def __init__(self, t, number, chance):
         self.t = t
         self.number = number
-        self.kill_at = chance.randrange(12, 60)
+        self.kill_at = chance.randrange(20, 70)
         self.lock = threading.Lock()
         self.acknowledged = 0
         self.parts = {}
         self.objects = {}
-        self.in_flight_errors = 0
+        self.unacknowledged = 0
         s3 = t.boto3()
         self.keys = [f"restart/{number}/kept.bin", f"restart/{number}/aborted.bin"]
         self.uploads = [s3.create_multipart_upload(Bucket=BUCKET, Key=key)["UploadId"] for key in self.keys]
@@ -61,7 +61,7 @@ class Round:
         except Exception:
             # The server is gone, or was never reached: this write is not acknowledged.
             with self.lock:
-                self.in_flight_errors += 1
+                self.unacknowledged += 1
             return
         with self.lock:
             if kind == "part":
@@ -78,7 +78,7 @@ class Round:
             for job in self.work():
                 pool.submit(self.one, s3, server, job)
         self.t.kill()
-        self.t.true("the kill met writes that were not acknowledged", self.in_flight_errors >= THREADS // 2, self.in_flight_errors)
+        self.t.true("the kill met writes that were not acknowledged", self.unacknowledged >= THREADS // 2, self.unacknowledged)
 
     def check_parts(self, s3):
         """What ListParts says of the first upload: all that was acknowledged, and of the rest at most what was sent."""
