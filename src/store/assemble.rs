@@ -164,7 +164,11 @@ fn pick_parts(
 }
 
 /// The object these parts make, if they are what the client says.
-fn check(upload: &UploadInfo, request: &CompleteRequest, parts: &[(u16, PartRecord)]) -> Result<CompletedUpload, Error> {
+fn check(
+    upload: &UploadInfo,
+    request: &CompleteRequest,
+    parts: &[(u16, PartRecord)],
+) -> Result<CompletedUpload, Error> {
     check_sizes(request, parts)?;
     check_part_checksums(upload, request, parts)?;
     let size = parts.iter().map(|(_, part)| part.size).sum::<u64>();

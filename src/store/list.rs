@@ -8,7 +8,9 @@ use crate::store::meta::schema;
 use crate::store::meta::{Snapshot, Space, Visit, prefix_end};
 use crate::store::multipart::read_upload;
 use crate::store::object::read_object;
-use crate::store::types::{Bucket, Entry, ListPage, ListRequest, NextPage, ObjectInfo, ObjectKey, UploadId, UploadInfo};
+use crate::store::types::{
+    Bucket, Entry, ListPage, ListRequest, NextPage, ObjectInfo, ObjectKey, UploadId, UploadInfo,
+};
 
 impl Store {
     /// A page of a bucket's objects.

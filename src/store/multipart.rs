@@ -110,8 +110,7 @@ impl Store {
         max: usize,
     ) -> Result<PartsPage, Error> {
         let snapshot = self.snapshot()?;
-        let upload =
-            find_upload(snapshot.as_ref(), bucket, key, id)?.ok_or(Error::NotFound(Missing::Upload))?;
+        let upload = find_upload(snapshot.as_ref(), bucket, key, id)?.ok_or(Error::NotFound(Missing::Upload))?;
         let mut parts: Vec<PartInfo> = Vec::new();
         let mut more = false;
         visit_parts(snapshot.as_ref(), id.number, after, &mut |number, record| {

@@ -78,9 +78,11 @@ impl Store {
     ) -> Result<(), Error> {
         let row = schema::object_key(bucket.number, info.key.as_str());
         let record = schema::encode(info.revision, &object_record(info, content));
-        let batch = batch
-            .write(Write::Bury(Space::Current, row.clone(), self.numbers.next()))
-            .write(Write::Put(Space::Current, row.clone(), record));
+        let batch = batch.write(Write::Bury(Space::Current, row.clone(), self.numbers.next())).write(Write::Put(
+            Space::Current,
+            row.clone(),
+            record,
+        ));
         let Some(condition) = condition else {
             return self.commit_replacement(batch).await.map_err(|error| match error {
                 CommitError::Refused(0) => Error::NotFound(Missing::Bucket),

@@ -185,11 +185,14 @@ impl ObjectReader {
         if wanted.end > reader.len() {
             return Err(Error::Corrupt(format!("a blob has {} bytes, {} are named", reader.len(), wanted.end)));
         }
-        if let Some(bytes) = reader.read(wanted.clone(), ReadMode::CachedOnly).map_err(|error| self.source.reported(error))? {
+        if let Some(bytes) =
+            reader.read(wanted.clone(), ReadMode::CachedOnly).map_err(|error| self.source.reported(error))?
+        {
             return Ok(bytes);
         }
         let read = self.source.offload.run(move || reader.read(wanted, ReadMode::Wait)).await?;
-        read.map_err(|error| self.source.reported(error))?.ok_or_else(|| Error::Io("a waiting read gave nothing".to_owned()))
+        read.map_err(|error| self.source.reported(error))?
+            .ok_or_else(|| Error::Io("a waiting read gave nothing".to_owned()))
     }
 
     async fn reader(&mut self, content: Content, wanted: &Range<u64>) -> Result<Arc<dyn Reader>, Error> {
@@ -271,4 +274,3 @@ impl Source {
 fn index(offset: u64) -> Result<usize, Error> {
     usize::try_from(offset).map_err(|_| Error::Corrupt("an inline body's offset is out of range".to_owned()))
 }
-

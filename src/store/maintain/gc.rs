@@ -66,7 +66,11 @@ impl Gc {
         let mut rows = Vec::new();
         snapshot.scan(Space::Grave, &self.cursor, &[], &mut |key, buried| {
             rows.push((key.to_vec(), buried.to_vec()));
-            if rows.len() < MAINTENANCE_STEP_ITEMS { ControlFlow::Continue(Visit::Next) } else { ControlFlow::Break(()) }
+            if rows.len() < MAINTENANCE_STEP_ITEMS {
+                ControlFlow::Continue(Visit::Next)
+            } else {
+                ControlFlow::Break(())
+            }
         })?;
         let fence = self.store.pins.raise_fence();
         if rows.is_empty() {
@@ -155,7 +159,11 @@ impl Gc {
                 }
                 Err(error) => failure = Some(error),
             }
-            if plan.is_full() || failure.is_some() { ControlFlow::Break(()) } else { ControlFlow::Continue(Visit::Next) }
+            if plan.is_full() || failure.is_some() {
+                ControlFlow::Break(())
+            } else {
+                ControlFlow::Continue(Visit::Next)
+            }
         })?;
         match failure {
             Some(error) => Err(error.into()),

@@ -54,7 +54,8 @@ impl Sweep {
         let Some(&run) = self.unswept.last() else { return Ok(Next::After(IDLE_PAUSE)) };
         let found = self.store.blobs.list(run, self.after, MAINTENANCE_STEP_ITEMS)?;
         let Some(&last) = found.last() else {
-            self.state = State::Forgetting(self.commit(Batch::default().write(Write::Delete(Space::Runs, run_key(run)))));
+            self.state =
+                State::Forgetting(self.commit(Batch::default().write(Write::Delete(Space::Runs, run_key(run)))));
             return Ok(Next::Again);
         };
         let removed = self.remove_unnamed(found)?;
