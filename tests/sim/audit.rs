@@ -1,16 +1,18 @@
 //! Looking at a whole store: what clients see, the rows below it, and the files below those.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use wharf::base::clock::Clock as _;
 use wharf::base::id::BlobId;
 use wharf::base::limits::DIRECTORY_FILES_MAX;
 use wharf::store::blob::{Blobs as _, ReadMode};
+use wharf::store::error::Error;
 use wharf::store::meta::schema::{
     self, BlobRecord, Content, ExtentsRecord, ManifestRecord, ObjectRecord, PartRecord, UploadRecord,
 };
 use wharf::store::meta::{Meta as _, Space};
-use wharf::store::types::{Bucket, BucketName, Entry, ListPage, ListRequest, NextPage, UploadInfo};
+use wharf::store::types::{Bucket, BucketName, ETag, Entry, ListPage, ListRequest, NextPage, UploadId, UploadInfo};
 
 use crate::body::Body;
 use crate::book::{Book, GOES, GOING_KEYS, KEYS, STAYS, all_places, place_of};
@@ -44,12 +46,12 @@ pub(crate) fn look(running: &mut Running, book: &mut Book) -> Result<BTreeMap<Pl
     }
     for (key, record) in rows.get(&Space::Completed).into_iter().flatten() {
         let (_, record) = decode::<schema::CompletedRecord>(key, record)?;
-        let id = wharf::store::types::UploadId { number: record.number, secret: record.secret };
+        let id = UploadId { number: record.number, secret: record.secret };
         let tag = book.upload_tag(id).ok_or_else(|| format!("a completed upload that nobody made: {record:?}"))?;
         let upload = &book.uploads[&tag];
         // The bucket may be gone; then nobody can ask for this answer any more.
         if buckets.iter().any(|bucket| bucket.number == record.bucket) {
-            let bodies = book.bodies(wharf::store::types::ETag { md5: *record.md5, parts: Some(record.parts) })?;
+            let bodies = book.bodies(ETag { md5: *record.md5, parts: Some(record.parts) })?;
             let same = |parts: &&Vec<(u16, Body)>| parts.iter().map(|(_, body)| body).eq(bodies.all());
             let parts = upload.completes.iter().find(same).cloned().unwrap_or_default();
             found.entry(upload.place).or_default().uploads.insert(tag, Upload::Completed { parts });
@@ -125,12 +127,7 @@ fn learn_upload(info: &UploadInfo, book: &mut Book) -> Result<OpId, String> {
 }
 
 /// The parts of an upload from their rows, every byte compared.
-fn parts(
-    running: &Running,
-    rows: &Rows,
-    upload: u64,
-    book: &Book,
-) -> Result<BTreeMap<(u16, Body), usize>, String> {
+fn parts(running: &Running, rows: &Rows, upload: u64, book: &Book) -> Result<BTreeMap<(u16, Body), usize>, String> {
     let mut parts = BTreeMap::new();
     for (key, record) in rows.get(&Space::Parts).into_iter().flatten() {
         if schema::leading_number(key) != Some(upload) {
@@ -206,7 +203,7 @@ pub(crate) fn check_named(machine: &Machine, running: &Running) -> Result<(), St
     let files = machine.blob_files()?;
     let named = Named::read(&rows)?;
     for id in &named.blobs {
-        if !files.contains(&file_of(*id)) || !rows[&Space::Blobs].contains_key(&id.to_bytes().to_vec()) {
+        if !files.contains(&file_of(*id)) || !rows[&Space::Blobs].contains_key(id.to_bytes().as_slice()) {
             return Err(format!("blob {id} is named and missing"));
         }
     }
@@ -332,12 +329,14 @@ impl Named {
             Content::Blob(_) => self.blobs.extend(content.blob_id()),
             Content::Manifest(number) => {
                 let key = schema::number_key(*number);
-                let record = rows[&Space::Manifests].get(&key).ok_or_else(|| format!("manifest {number} is missing"))?;
+                let record =
+                    rows[&Space::Manifests].get(&key).ok_or_else(|| format!("manifest {number} is missing"))?;
                 self.manifests.insert(*number);
                 let (_, manifest) = decode::<ManifestRecord>(&key, record)?;
                 for index in (0..).take(manifest.starts.len()) {
                     let key = schema::extents_key(*number, index);
-                    let record = rows[&Space::Extents].get(&key).ok_or_else(|| format!("extents {number} are missing"))?;
+                    let record =
+                        rows[&Space::Extents].get(&key).ok_or_else(|| format!("extents {number} are missing"))?;
                     for extent in decode::<ExtentsRecord>(&key, record)?.1.extents {
                         self.content(rows, &extent.content)?;
                     }
@@ -362,9 +361,9 @@ fn file_of(id: BlobId) -> String {
 /// The bucket of this name, made where it is missing.
 pub(crate) fn make_bucket(running: &mut Running, name: &str) -> Result<(), String> {
     let name = BucketName::parse(name).expect("a good name");
-    let store = std::sync::Arc::clone(&running.store);
+    let store = Arc::clone(&running.store);
     match running.wait(store.create_bucket(&name))? {
-        Ok(_) | Err(wharf::store::error::Error::Exists) => Ok(()),
+        Ok(_) | Err(Error::Exists) => Ok(()),
         Err(error) => Err(error.to_string()),
     }
 }

@@ -42,7 +42,7 @@ pub(crate) struct Client {
 }
 
 /// What a call needs.
-pub(crate) struct Call {
+pub(crate) struct Request {
     pub(crate) store: Arc<Store>,
     pub(crate) book: Rc<RefCell<Book>>,
     pub(crate) bucket: &'static str,
@@ -52,11 +52,11 @@ pub(crate) struct Call {
 }
 
 impl Client {
-    pub(crate) fn start(call: Call) -> Self {
-        let (id, op) = (call.id, call.op.clone());
+    pub(crate) fn start(request: Request) -> Self {
+        let (id, op) = (request.id, request.op.clone());
         let on_upload = op.is_on_upload();
         let future = async move {
-            match call.run().await.unwrap_or_else(|answer| answer) {
+            match request.run().await.unwrap_or_else(|answer| answer) {
                 Answer::Heard(Outcome::NoBucket) if on_upload => Answer::Heard(Outcome::NoUpload),
                 answer => answer,
             }
@@ -67,7 +67,7 @@ impl Client {
 
 type Told = Result<Answer, Answer>;
 
-impl Call {
+impl Request {
     async fn run(self) -> Told {
         let name = BucketName::parse(self.bucket).expect("a good name");
         match &self.op {

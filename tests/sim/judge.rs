@@ -53,14 +53,16 @@ impl Judge {
     /// An answer was heard.
     pub(crate) fn answered(&mut self, id: OpId, outcome: &Outcome) -> Result<(), String> {
         let reached = self.reach(|(_, happened)| happened.contains_key(&id));
-        let heard = reached.into_iter().filter_map(|(state, mut happened)| {
-            (happened.remove(&id)? == *outcome).then_some((state, happened))
-        });
+        let heard = reached
+            .into_iter()
+            .filter_map(|(state, mut happened)| (happened.remove(&id)? == *outcome).then_some((state, happened)));
         let before = std::mem::replace(&mut self.explanations, heard.collect());
         let asked = self.pending.remove(&id);
         if self.explanations.is_empty() {
             let (op, others) = (asked.map(|pending| pending.op), self.under_way());
-            return Err(format!("{id} {op:?} answered {outcome:?}; beside it {others:?}; explanations so far: {before:#?}"));
+            return Err(format!(
+                "{id} {op:?} answered {outcome:?}; beside it {others:?}; explanations so far: {before:#?}"
+            ));
         }
         Ok(())
     }

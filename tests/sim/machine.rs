@@ -19,7 +19,7 @@ use wharf::base::worker::{Next, Worker};
 use wharf::store::blob::disk::DiskBlobs;
 use wharf::store::fsio::backend::CatalogBackend;
 use wharf::store::fsio::sim::SimFs;
-use wharf::store::fsio::{Durability, Fs, SyncKind};
+use wharf::store::fsio::{Durability, Fs};
 use wharf::store::maintain::expire::Expire;
 use wharf::store::maintain::gc::Gc;
 use wharf::store::maintain::sweep::Sweep;
@@ -29,6 +29,8 @@ use wharf::store::meta::{Meta, Space, Visit};
 use wharf::store::room::Reserve;
 use wharf::store::{Parts, Store, runs};
 use wharf::telemetry::metrics::Metrics;
+
+use crate::lie::{Lie, LyingFs};
 
 /// How long an upload may be idle.
 pub(crate) const IDLE_MAX: Duration = Duration::from_secs(24 * 3600);
@@ -43,8 +45,7 @@ pub(crate) struct Machine {
     pub(crate) clock: Arc<ManualClock>,
     /// The store's chance.
     pub(crate) rng: Arc<SeededRng>,
-    /// A kind of sync that is a lie once the store is open.
-    pub(crate) ignored: Option<SyncKind>,
+    pub(crate) lie: Option<Lie>,
     pool: BufferPool,
 }
 
@@ -69,14 +70,17 @@ impl Machine {
             fs,
             clock: Arc::new(ManualClock::new(Timestamp(1_800_000_000_000))),
             rng: Arc::new(SeededRng::new(seed)),
-            ignored: None,
+            lie: None,
             pool: BufferPool::new(READ_UNIT_BYTES, 2),
         }
     }
 
     /// Opens the store as `serve` does.
     pub(crate) fn start(&self) -> Result<Running, String> {
-        let fs: Arc<dyn Fs> = Arc::new(self.fs.clone());
+        let fs: Arc<dyn Fs> = match self.lie {
+            Some(lie) => Arc::new(LyingFs { disk: self.fs.clone(), lie }),
+            None => Arc::new(self.fs.clone()),
+        };
         let disk = Arc::clone(&fs);
         let open_backend = move || -> std::io::Result<Box<dyn redb::StorageBackend>> {
             let file = disk.open_catalog(Path::new("/catalog.redb"))?;
@@ -88,7 +92,9 @@ impl Machine {
         let rng = Arc::clone(&self.rng);
         let blobs = DiskBlobs::open(fs, Path::new("/"), run.number, Durability::Strict, rng, self.pool.clone());
         let blobs = Arc::new(blobs.map_err(|error| error.to_string())?);
-        self.ignored.into_iter().for_each(|kind| self.fs.ignore(kind));
+        if let Some(Lie::Kind(kind)) = self.lie {
+            self.fs.ignore(kind);
+        }
         let store = Store::new(Parts {
             meta: Arc::new(meta.clone()),
             blobs: Arc::clone(&blobs) as Arc<_>,
@@ -125,6 +131,17 @@ impl Machine {
 }
 
 impl Running {
+    /// Lets the committer work until the catalog can be read, as it cannot after a failure until it is reopened.
+    pub(crate) fn recover(&mut self) -> Result<(), String> {
+        for _ in 0..STEPS_MAX {
+            if self.meta.is_available() {
+                return Ok(());
+            }
+            self.committer.step().map_err(|error| error.to_string())?;
+        }
+        Err("the catalog never comes back".to_owned())
+    }
+
     /// Waits for `future` while the committer works.
     pub(crate) fn wait<T>(&mut self, future: impl Future<Output = T>) -> Result<T, String> {
         answer(&mut self.committer, future)

@@ -20,17 +20,40 @@ pub(crate) struct Place {
 pub(crate) enum Op {
     CreateBucket,
     DeleteBucket,
-    Put { key: &'static str, body: Body, condition: Option<Standing> },
-    Delete { key: &'static str },
-    Get { key: &'static str },
-    Create { key: &'static str },
-    Stage { upload: OpId, number: u16, body: Body },
-    Complete { upload: OpId, parts: Vec<(u16, Body)> },
-    Abort { upload: OpId },
+    Put {
+        key: &'static str,
+        body: Body,
+        condition: Option<Standing>,
+    },
+    Delete {
+        key: &'static str,
+    },
+    Get {
+        key: &'static str,
+    },
+    Create {
+        key: &'static str,
+    },
+    Stage {
+        upload: OpId,
+        number: u16,
+        body: Body,
+    },
+    Complete {
+        upload: OpId,
+        parts: Vec<(u16, Body)>,
+    },
+    Abort {
+        upload: OpId,
+    },
     /// The store's own: the upload was idle for too long.
-    Expire { upload: OpId },
+    Expire {
+        upload: OpId,
+    },
     /// The store's own: the upload was completed long ago.
-    Forget { upload: OpId },
+    Forget {
+        upload: OpId,
+    },
 }
 
 impl Op {
@@ -73,8 +96,13 @@ pub(crate) struct Object {
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Upload {
     /// Parts by number and body, each with how often it was staged.
-    Open { key: &'static str, parts: BTreeMap<(u16, Body), usize> },
-    Completed { parts: Vec<(u16, Body)> },
+    Open {
+        key: &'static str,
+        parts: BTreeMap<(u16, Body), usize>,
+    },
+    Completed {
+        parts: Vec<(u16, Body)>,
+    },
 }
 
 /// All that one place holds.

@@ -13,14 +13,14 @@ use std::time::Duration;
 use wharf::base::clock::Clock as _;
 use wharf::base::rng::{Rng as _, SeededRng};
 use wharf::base::worker::Worker as _;
-use wharf::store::fsio::SyncKind;
-use wharf::store::fsio::sim::SimFs;
+use wharf::store::fsio::sim::{Call, Fault, SimFs};
 
 use crate::audit;
-use crate::book::{Book, STAYS};
-use crate::client::{Answer, Call, Client};
+use crate::book::{Book, STAYS, all_places};
+use crate::client::{Answer, Client, Request};
+use crate::lie::Lie;
 use crate::machine::{Machine, Running};
-use crate::model::{Op, OpId, Place, Upload};
+use crate::model::{Op, OpId, Place, State, Upload};
 use crate::workload;
 
 /// Clients at a time.
@@ -38,8 +38,10 @@ pub(crate) struct Plan {
     pub(crate) cut: Option<u64>,
     /// Power cuts after the first.
     pub(crate) later_cuts: u64,
-    /// A sync that is a lie.
-    pub(crate) ignored: Option<SyncKind>,
+    /// A sync that does nothing.
+    pub(crate) lie: Option<Lie>,
+    /// A call of the disk that fails in the first life, after so many that do not.
+    pub(crate) fault: Option<(Call, u64, Fault)>,
 }
 
 /// How a life ended.
@@ -58,13 +60,24 @@ struct Play {
     /// Chooses what survives a cut.
     fate: SeededRng,
     next_id: OpId,
+    fault: Option<(Call, u64, Fault)>,
+    failed: bool,
 }
 
-/// Plays the history. Answers how many operations the first life's disk saw, or what is wrong.
-pub(crate) fn play(plan: Plan) -> Result<u64, String> {
+/// What a history that went well tells.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Report {
+    /// Operations of the disk in the first life.
+    pub(crate) operations: u64,
+    /// Whether the planned fault happened.
+    pub(crate) failed: bool,
+}
+
+/// Plays the history. The error says what is wrong with what it left.
+pub(crate) fn play(plan: Plan) -> Result<Report, String> {
     let fs = if plan.seed % 4 == 3 { SimFs::with_named_files() } else { SimFs::new() };
     let mut machine = Machine::new(fs, plan.seed ^ 0x5eed);
-    machine.ignored = plan.ignored;
+    machine.lie = plan.lie;
     let mut play = Play {
         machine,
         book: Rc::new(RefCell::new(Book::new())),
@@ -72,6 +85,8 @@ pub(crate) fn play(plan: Plan) -> Result<u64, String> {
         rng: SeededRng::new(plan.seed),
         fate: SeededRng::new(plan.seed.rotate_left(32) ^ plan.cut.unwrap_or(u64::MAX)),
         next_id: 0,
+        fault: plan.fault,
+        failed: false,
     };
     let mut cuts = plan.later_cuts + u64::from(plan.cut.is_some());
     let mut operations = None;
@@ -81,7 +96,7 @@ pub(crate) fn play(plan: Plan) -> Result<u64, String> {
         operations.get_or_insert(play.machine.fs.operations());
         if cuts == 0 {
             play.empty_the_store()?;
-            return Ok(operations.unwrap_or_default());
+            return Ok(Report { operations: operations.unwrap_or_default(), failed: play.failed });
         }
         cuts -= 1;
         cut = Some(play.fate.below(LATER_CUTS_BELOW));
@@ -99,7 +114,6 @@ impl Play {
         self.machine.fs.arm_crash_at(operation);
         let lived = self.live();
         if self.machine.fs.is_off() {
-            // What a dying machine says of itself counts for nothing.
             let now = self.machine.clock.now();
             for client in self.clients.drain(..) {
                 self.book.borrow_mut().in_doubt(client.id, &client.op, now);
@@ -114,6 +128,8 @@ impl Play {
         audit::check_named(&self.machine, &running)?;
         audit::make_bucket(&mut running, STAYS)?;
         self.settle(&mut running)?;
+        let fault = self.fault.take();
+        fault.into_iter().for_each(|(call, passing, fault)| self.machine.fs.fail(call, passing, fault));
         for _ in 0..OPERATIONS {
             self.ask(&running)?;
             while self.clients.len() == CLIENTS_MAX || self.rng.below(4) > 0 {
@@ -129,6 +145,7 @@ impl Play {
         }
         self.finish_clients(&mut running)?;
         self.rest(&mut running)?;
+        self.failed |= self.machine.fs.take_back_faults() == 0 && fault.is_some();
         running.stop()
     }
 
@@ -148,7 +165,7 @@ impl Play {
     fn start(&mut self, running: &Running, place: Place, op: Op) {
         let id = self.number();
         self.book.borrow_mut().asked(id, place, op.clone(), self.machine.clock.now());
-        self.clients.push(Client::start(Call {
+        self.clients.push(Client::start(Request {
             store: Arc::clone(&running.store),
             book: Rc::clone(&self.book),
             bucket: place.bucket,
@@ -223,7 +240,6 @@ impl Play {
             return Ok(());
         }
         let at = usize::try_from(self.rng.below(self.clients.len() as u64)).unwrap_or_default();
-        let was_off = self.machine.fs.is_off();
         let Poll::Ready(answer) = self.clients[at].future.as_mut().poll(&mut Context::from_waker(Waker::noop())) else {
             return Ok(());
         };
@@ -231,9 +247,8 @@ impl Play {
         let mut book = self.book.borrow_mut();
         let (id, op, now) = (client.id, &client.op, self.machine.clock.now());
         match answer {
-            // Without power nothing but a success is believed, and that only if it was on its way before.
-            Answer::Heard(outcome) if !self.machine.fs.is_off() => book.answered(id, op, &outcome, now),
-            _ if self.machine.fs.is_off() || was_off => {
+            // What a dying machine says of itself counts for nothing.
+            _ if self.machine.fs.is_off() => {
                 book.in_doubt(id, op, now);
                 Ok(())
             }
@@ -253,7 +268,7 @@ impl Play {
     fn finish_clients(&mut self, running: &mut Running) -> Result<(), String> {
         for _ in 0..100_000 {
             if self.clients.is_empty() || self.machine.fs.is_off() {
-                return Ok(());
+                return running.recover();
             }
             self.poll_one()?;
             running.committer.step().map_err(|error| error.to_string())?;
@@ -272,6 +287,7 @@ impl Play {
     /// Nobody asks for anything, and the workers finish what there is to do.
     fn rest(&mut self, running: &mut Running) -> Result<(), String> {
         running.rest()?;
+        running.recover()?;
         let found = audit::look(running, &mut self.book.borrow_mut())?;
         self.book.borrow_mut().settle(&found)?;
         audit::check_expired(&self.machine, &found, &self.book.borrow())?;
@@ -304,9 +320,11 @@ impl Play {
         }
     }
 
-    fn states<T, I: IntoIterator<Item = T>>(&self, of: impl Fn(&crate::model::State) -> I) -> Vec<(Place, T)> {
+    fn states<T, I: IntoIterator<Item = T>>(&self, of: impl Fn(&State) -> I) -> Vec<(Place, T)> {
         let book = self.book.borrow();
-        let places = crate::book::all_places();
-        places.flat_map(|place| book.possible(place).flat_map(&of).map(move |item| (place, item)).collect::<Vec<_>>()).collect()
+        let places = all_places();
+        places
+            .flat_map(|place| book.possible(place).flat_map(&of).map(move |item| (place, item)).collect::<Vec<_>>())
+            .collect()
     }
 }

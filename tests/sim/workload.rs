@@ -1,5 +1,7 @@
 //! What clients ask for next: chosen by a seed, from what they know.
 
+use std::collections::BTreeMap;
+
 use wharf::base::rng::{Rng as _, SeededRng};
 
 use crate::body::{Bodies, Body};
@@ -11,7 +13,7 @@ const SIZES: [(u32, u64); 9] =
     [(0, 3), (1, 4), (100, 7), (4096, 5), (4097, 6), (65_536, 1), (70_000, 4), (300_000, 1), (1_100_000, 1)];
 const NUMBERS: [u16; 5] = [1, 2, 3, 7, 10_000];
 
-pub(crate) fn body(rng: &SeededRng) -> Body {
+fn body(rng: &SeededRng) -> Body {
     let mut at = rng.below(SIZES.iter().map(|(_, weight)| weight).sum());
     let size = SIZES.iter().find(|(_, weight)| {
         let here = at < *weight;
@@ -22,7 +24,7 @@ pub(crate) fn body(rng: &SeededRng) -> Body {
     Body::new(rng.next_u64() as u32, size.map_or(0, |(len, _)| *len))
 }
 
-/// The next operation. Large bodies and large stores come by chance alone.
+/// The next operation.
 pub(crate) fn next(rng: &SeededRng, book: &Book) -> (Place, Op) {
     let (bucket, key) = if rng.below(8) == 0 { (GOES, one_of(rng, &GOING_KEYS)) } else { (STAYS, one_of(rng, &KEYS)) };
     let place = place_of(bucket, key);
@@ -35,7 +37,9 @@ pub(crate) fn next(rng: &SeededRng, book: &Book) -> (Place, Op) {
         17..=23 => with_upload(rng, book, stage).unwrap_or((place, Op::Create { key })),
         24..=26 => with_upload(rng, book, complete).unwrap_or((place, Op::Get { key })),
         27 => with_upload(rng, book, complete_again).unwrap_or((place, Op::Get { key })),
-        28 => with_upload(rng, book, |_, tag, _| Some(Op::Abort { upload: tag })).unwrap_or((place, Op::Delete { key })),
+        28 => {
+            with_upload(rng, book, |_, tag, _| Some(Op::Abort { upload: tag })).unwrap_or((place, Op::Delete { key }))
+        }
         29 => (Place { bucket: GOES, key: None }, Op::DeleteBucket),
         _ => (Place { bucket: GOES, key: None }, Op::CreateBucket),
     }
@@ -89,9 +93,9 @@ fn complete(rng: &SeededRng, upload: OpId, known: &KnownUpload) -> Option<Op> {
 }
 
 /// For each number the part that was acknowledged last.
-pub(crate) fn latest_parts(known: &KnownUpload) -> Vec<(u16, Body)> {
+fn latest_parts(known: &KnownUpload) -> Vec<(u16, Body)> {
     let done = known.staged.iter().filter(|staged| staged.done);
-    let latest: std::collections::BTreeMap<_, _> = done.map(|staged| (staged.number, staged.body)).collect();
+    let latest: BTreeMap<_, _> = done.map(|staged| (staged.number, staged.body)).collect();
     latest.into_iter().collect()
 }
 
