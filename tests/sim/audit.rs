@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use sha2::{Digest as _, Sha256};
 use wharf::base::clock::Clock as _;
 use wharf::base::id::BlobId;
 use wharf::base::limits::DIRECTORY_FILES_MAX;
@@ -12,7 +13,7 @@ use wharf::store::meta::schema::{
     self, BlobRecord, Content, ExtentsRecord, ManifestRecord, ObjectRecord, PartRecord, UploadRecord,
 };
 use wharf::store::meta::{Meta as _, Space};
-use wharf::store::types::{Bucket, BucketName, ETag, Entry, ListPage, ListRequest, NextPage, UploadId, UploadInfo};
+use wharf::store::types::{Bucket, BucketName, Entry, ListPage, ListRequest, NextPage, UploadId, UploadInfo};
 
 use crate::body::Body;
 use crate::book::{Book, GOES, GOING_KEYS, KEYS, STAYS, all_places, place_of};
@@ -51,13 +52,23 @@ pub(crate) fn look(running: &mut Running, book: &mut Book) -> Result<BTreeMap<Pl
         let upload = &book.uploads[&tag];
         // The bucket may be gone; then nobody can ask for this answer any more.
         if buckets.iter().any(|bucket| bucket.number == record.bucket) {
-            let bodies = book.bodies(ETag { md5: *record.md5, parts: Some(record.parts) })?;
-            let same = |parts: &&Vec<(u16, Body)>| parts.iter().map(|(_, body)| body).eq(bodies.all());
-            let parts = upload.completes.iter().find(same).cloned().unwrap_or_default();
+            let same = |parts: &&Vec<(u16, Body)>| fingerprint(parts) == *record.fingerprint;
+            let parts = upload.completes.iter().find(same).cloned();
+            let parts = parts.ok_or_else(|| format!("upload {tag} was completed as nobody asked: {record:?}"))?;
             found.entry(upload.place).or_default().uploads.insert(tag, Upload::Completed { parts });
         }
     }
     Ok(found)
+}
+
+/// What the catalog keeps of a complete: SHA-256 over its part numbers and their MD5s.
+fn fingerprint(parts: &[(u16, Body)]) -> [u8; 32] {
+    let mut sha256 = Sha256::new();
+    for (number, body) in parts {
+        sha256.update(number.to_be_bytes());
+        sha256.update(body.content().md5);
+    }
+    sha256.finalize().into()
 }
 
 fn known_key(key: &str) -> Result<&'static str, String> {
