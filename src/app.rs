@@ -108,6 +108,9 @@ async fn run(config: Config, stop: StopSignal) -> Result<(), Error> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let rng: Arc<dyn Rng> = Arc::new(SystemRng);
     let data_dir = DataDir::open(&config.data_dir)?;
+    if config.durability == Durability::Relaxed {
+        tracing::warn!("durability is relaxed: nothing is synced, and a power cut loses acknowledged data");
+    }
     let credentials = match &config.credentials {
         Some(credentials) => credentials.clone(),
         None => data_dir.credentials(rng.as_ref())?,

@@ -26,8 +26,8 @@ pub const BUCKETS_MAX: usize = 10_000;
 pub const HEADERS_MAX_BYTES: usize = 16 << 10;
 /// hyper's buffer of one connection: a head that does not fit is answered 431 and the connection closed.
 pub const CONNECTION_BUFFER_MAX_BYTES: usize = 64 << 10;
-/// Headers of one request.
-pub const HEADERS_MAX: usize = 100;
+/// Headers of one request: 2 KiB of user metadata can be that many short ones.
+pub const HEADERS_MAX: usize = 400;
 /// CompleteMultipartUpload's document: 10,000 parts with a checksum each take under 3 MiB.
 pub const COMPLETE_BODY_MAX_BYTES: usize = 4 << 20;
 /// DeleteObjects' document: 1000 keys of 1024 bytes, each perhaps six times as long in entities.

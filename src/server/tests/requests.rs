@@ -44,7 +44,7 @@ async fn an_oversized_head_is_told_so() {
     let long = "y".repeat(8 * MIB);
     for head in [
         format!("GET / HTTP/1.1\r\nhost: x\r\nx-long: {long}\r\n\r\n"),
-        format!("GET / HTTP/1.1\r\nhost: x\r\n{}\r\n", "x-many: 1\r\n".repeat(101)),
+        format!("GET / HTTP/1.1\r\nhost: x\r\n{}\r\n", "x-many: 1\r\n".repeat(crate::base::limits::HEADERS_MAX + 1)),
     ] {
         let mut client = connect(site.address).await;
         let answer = client.ask(head).await;

@@ -112,6 +112,8 @@ pub trait Fs: Send + Sync + 'static {
     fn open(&self, path: &Path) -> io::Result<Arc<dyn File>>;
 
     /// Opens the catalog for reading and writing, made empty where there is none. Its name is durable when this returns.
+    /// What is then read is what the device holds, or will after the next sync: never what a failed sync lost, although
+    /// the page cache goes on to show that as if it had been written.
     fn open_catalog(&self, path: &Path) -> io::Result<Arc<dyn File>>;
 
     /// Sets the whole content of a small file, mode 0600: after a crash it holds the old bytes or the new ones. Durable when

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use rustix::fs::{AtFlags, CWD, FallocateFlags, FlockOperation, Mode, OFlags};
+use rustix::fs::{Advice, AtFlags, CWD, FallocateFlags, FlockOperation, Mode, OFlags};
 use rustix::io::{Errno, ReadWriteFlags, retry_on_intr};
 
 use super::{Directory, File, FreeSpace, Fs, HeldLock, NewFile, REPLACEMENT_SUFFIX, SyncCounts, SyncKind, parent_of};
@@ -90,9 +90,13 @@ impl Fs for RealFs {
         let file = options.read(true).write(true).create(true).truncate(false).mode(FILE_MODE).open(path)?;
         // Also when the file stood there: the process that made it may have died before this sync.
         self.sync_parent(path)?;
-        // After a failed sync Linux keeps the refused pages and calls them clean. Whoever opens the catalog again must see
-        // what the disk holds. Advice only: a filesystem without a page cache has nothing to drop.
-        let _: rustix::io::Result<()> = rustix::fs::fadvise(&file, 0, None, rustix::fs::Advice::DontNeed);
+        // After a failed fsync Linux keeps the pages it could not write, marked clean: a catalog read from them would build
+        // on what the disk never got. Clean pages are dropped here and read again; dirty ones are still on their way.
+        match rustix::fs::fadvise(&file, 0, None, Advice::DontNeed) {
+            // Who does not know the call has no page cache of that kind.
+            Ok(()) | Err(Errno::NOSYS | Errno::OPNOTSUPP) => {}
+            Err(error) => return Err(error.into()),
+        }
         Ok(Arc::new(RealFile { file, kind: SyncKind::Catalog, counts: Arc::clone(&self.counts) }))
     }
 

@@ -9,7 +9,7 @@
 //! - An operation that power dies in may have happened or not; a sync that power dies in promised nothing.
 //! - A file without a name is gone, and so is all under a directory whose own name was lost.
 //! - After a failed [`File::sync_data`] the changes it was to make durable are lost and a later sync does not bring them
-//!   back, although reads still show them: what Linux does.
+//!   back, although reads still show them until [`Fs::open_catalog`] asks the device: what Linux does.
 //! - [`SimFs::ignore`] makes one kind of sync a lie, so that a test can prove that it would notice a missing one.
 //!
 //! Absent on purpose: permissions, links to more than one name, a bound on the bytes held.
@@ -151,6 +151,11 @@ impl SimFs {
         self.machine.state().faults.push((call, passing, fault));
     }
 
+    /// Takes back the faults that have not happened yet, and answers how many those were.
+    pub fn take_back_faults(&self) -> usize {
+        std::mem::take(&mut self.machine.state().faults).len()
+    }
+
     /// Whether [`File::read_cached_at`] finds everything in memory, as it does at first, or nothing.
     pub fn set_cached(&self, cached: bool) {
         self.machine.state().cached = cached;
@@ -285,6 +290,7 @@ impl Fs for SimFs {
             result => result?,
         };
         self.handle(parent).sync()?;
+        node.drop_cache();
         Ok(Arc::new(self.open_node(node, SyncKind::Catalog)))
     }
 

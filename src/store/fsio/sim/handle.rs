@@ -94,7 +94,8 @@ impl File for SimFile {
     }
 
     fn write_at(&self, offset: u64, pieces: &mut [IoSlice<'_>]) -> io::Result<()> {
-        let bytes = pieces.iter().flat_map(|piece| piece.iter().copied()).collect();
+        let mut bytes = Vec::new();
+        pieces.iter().for_each(|piece| bytes.extend_from_slice(piece));
         self.machine.mutate(Some(Call::Write), || {
             self.node.write(offset, bytes);
             Ok(())

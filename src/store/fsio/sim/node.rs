@@ -85,6 +85,14 @@ impl FileNode {
         self.state().unsynced.clear();
     }
 
+    /// Reads show no longer what a failed sync lost: the cache gave up its clean pages, the lost ones among them.
+    pub(super) fn drop_cache(&self) {
+        let mut state = self.state();
+        let FileState { durable, unsynced, current } = &mut *state;
+        current.clone_from(durable);
+        unsynced.iter().for_each(|change| apply(current, change));
+    }
+
     fn after_power_cut(&self, survivors: Survivors<'_>) -> Self {
         let state = self.state();
         let mut content = state.durable.clone();

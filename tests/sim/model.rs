@@ -1,0 +1,196 @@
+//! What a store should be: a map, and what each operation does to it.
+
+use std::collections::BTreeMap;
+
+use crate::body::{Bodies, Body};
+
+/// An operation of a client; also the tag that its object or upload carries.
+pub(crate) type OpId = u64;
+
+/// A piece of the store that no operation reaches across, so that its history can be judged alone: one key of the bucket
+/// that stays, or all of the bucket that comes and goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Place {
+    pub(crate) bucket: &'static str,
+    pub(crate) key: Option<&'static str>,
+}
+
+/// What a client asks for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Op {
+    CreateBucket,
+    DeleteBucket,
+    Put {
+        key: &'static str,
+        body: Body,
+        condition: Option<Standing>,
+    },
+    Delete {
+        key: &'static str,
+    },
+    Get {
+        key: &'static str,
+    },
+    Create {
+        key: &'static str,
+    },
+    Stage {
+        upload: OpId,
+        number: u16,
+        body: Body,
+    },
+    Complete {
+        upload: OpId,
+        parts: Vec<(u16, Body)>,
+    },
+    Abort {
+        upload: OpId,
+    },
+    /// The store's own: the upload was idle for too long.
+    Expire {
+        upload: OpId,
+    },
+    /// The store's own: the upload was completed long ago.
+    Forget {
+        upload: OpId,
+    },
+}
+
+impl Op {
+    /// Whether it is about an upload that is there already.
+    pub(crate) fn is_on_upload(&self) -> bool {
+        matches!(self, Self::Stage { .. } | Self::Complete { .. } | Self::Abort { .. })
+    }
+}
+
+/// What a conditional put wants to find.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Standing {
+    Nothing,
+    Object(Bodies),
+}
+
+/// A definite answer.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Outcome {
+    Done,
+    Found(Object),
+    NoBucket,
+    NoObject,
+    NoUpload,
+    Exists,
+    NotEmpty,
+    Precondition,
+    InvalidPart,
+    CompletedDifferently,
+}
+
+/// An object: who wrote it, and its bytes.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Object {
+    pub(crate) tag: OpId,
+    pub(crate) bodies: Bodies,
+}
+
+/// An upload that was not aborted.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Upload {
+    /// Parts by number and body, each with how often it was staged.
+    Open {
+        key: &'static str,
+        parts: BTreeMap<(u16, Body), usize>,
+    },
+    Completed {
+        parts: Vec<(u16, Body)>,
+    },
+}
+
+/// All that one place holds.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct State {
+    /// Whether the bucket is there.
+    pub(crate) exists: bool,
+    pub(crate) objects: BTreeMap<&'static str, Object>,
+    pub(crate) uploads: BTreeMap<OpId, Upload>,
+}
+
+impl State {
+    /// Carries out operation `id`.
+    pub(crate) fn apply(&mut self, id: OpId, op: &Op) -> Outcome {
+        match op {
+            Op::CreateBucket if self.exists => Outcome::Exists,
+            Op::CreateBucket => {
+                self.exists = true;
+                Outcome::Done
+            }
+            // A client that found the bucket a moment ago hears of the upload alone.
+            _ if !self.exists && op.is_on_upload() => Outcome::NoUpload,
+            _ if !self.exists => Outcome::NoBucket,
+            Op::DeleteBucket if !self.objects.is_empty() => Outcome::NotEmpty,
+            Op::DeleteBucket => {
+                *self = Self::default();
+                Outcome::Done
+            }
+            Op::Put { key, body, condition } => self.put(id, key, *body, condition.as_ref()),
+            Op::Delete { key } => {
+                self.objects.remove(key);
+                Outcome::Done
+            }
+            Op::Get { key } => self.objects.get(key).cloned().map_or(Outcome::NoObject, Outcome::Found),
+            Op::Create { key } => {
+                self.uploads.insert(id, Upload::Open { key, parts: BTreeMap::new() });
+                Outcome::Done
+            }
+            Op::Stage { upload, number, body } => match self.uploads.get_mut(upload) {
+                Some(Upload::Open { parts, .. }) => {
+                    *parts.entry((*number, *body)).or_default() += 1;
+                    Outcome::Done
+                }
+                _ => Outcome::NoUpload,
+            },
+            Op::Complete { upload, parts } => self.complete(*upload, parts),
+            Op::Abort { upload } | Op::Expire { upload } => match self.uploads.get(upload) {
+                Some(Upload::Open { .. }) => self.forget(*upload),
+                _ => Outcome::NoUpload,
+            },
+            Op::Forget { upload } => match self.uploads.get(upload) {
+                Some(Upload::Completed { .. }) => self.forget(*upload),
+                _ => Outcome::NoUpload,
+            },
+        }
+    }
+
+    fn put(&mut self, id: OpId, key: &'static str, body: Body, condition: Option<&Standing>) -> Outcome {
+        match (condition, self.objects.get(key)) {
+            (None, _) | (Some(Standing::Nothing), None) => {}
+            (Some(Standing::Nothing), Some(_)) => return Outcome::Precondition,
+            (Some(Standing::Object(_)), None) => return Outcome::NoObject,
+            (Some(Standing::Object(wanted)), Some(object)) if object.bodies.etag() == wanted.etag() => {}
+            (Some(Standing::Object(_)), Some(_)) => return Outcome::Precondition,
+        }
+        self.objects.insert(key, Object { tag: id, bodies: Bodies::One(body) });
+        Outcome::Done
+    }
+
+    fn complete(&mut self, upload: OpId, listed: &[(u16, Body)]) -> Outcome {
+        match self.uploads.get(&upload) {
+            None => Outcome::NoUpload,
+            Some(Upload::Completed { parts }) if parts == listed => Outcome::Done,
+            Some(Upload::Completed { .. }) => Outcome::CompletedDifferently,
+            Some(Upload::Open { parts, .. }) if !listed.iter().all(|part| parts.contains_key(part)) => {
+                Outcome::InvalidPart
+            }
+            Some(Upload::Open { key, .. }) => {
+                let bodies = Bodies::Parts(listed.iter().map(|(_, body)| *body).collect());
+                self.objects.insert(key, Object { tag: upload, bodies });
+                self.uploads.insert(upload, Upload::Completed { parts: listed.to_vec() });
+                Outcome::Done
+            }
+        }
+    }
+
+    fn forget(&mut self, upload: OpId) -> Outcome {
+        self.uploads.remove(&upload);
+        Outcome::Done
+    }
+}

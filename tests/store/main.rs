@@ -1,0 +1,17 @@
+//! The store over the real disk: what it costs, what happens when many do the same at once, and what a damaged or full disk
+//! does to it. Figures are printed with `cargo test --test store -- --nocapture`.
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a failed assumption is the test's answer"
+)]
+
+mod commits;
+mod complete;
+mod expiry;
+mod listing;
+mod races;
+mod reading;
+mod rig;
+mod room;
