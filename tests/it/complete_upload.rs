@@ -37,15 +37,15 @@ fn parts_out_of_order_and_sent_again_become_the_object() {
 }
 
 #[test]
-fn a_part_sent_again_is_picked_by_its_etag() {
+fn a_part_sent_again_replaces_the_earlier_one() {
     let gateway = Gateway::shared();
     let bucket = gateway.bucket();
     let upload = bucket.upload("k");
     let first = upload.put_part(1, "first");
-    upload.put_part(1, "second");
-    // A slow first sender that ends last has the last word on the part, but the list says which one is meant.
-    upload.complete(&[(1, &first)]).send().ok(200);
-    assert_eq!(bucket.get("k").send().ok(200).body, b"first");
+    let second = upload.put_part(1, "second");
+    upload.complete(&[(1, &first)]).send().refused(400, "InvalidPart");
+    upload.complete(&[(1, &second)]).send().ok(200);
+    assert_eq!(bucket.get("k").send().ok(200).body, b"second");
 }
 
 #[test]
