@@ -178,9 +178,11 @@ impl Catalog {
             Ok(Box::new(CatalogBackend::new(fs.open_catalog(&path)?, durability)))
         };
         let observe = observer(metrics.clone(), health.clone());
-        let (meta, committer) = tokio::task::spawn_blocking(move || LocalMeta::open(Box::new(open_backend), observe))
-            .await
-            .map_err(std::io::Error::other)??;
+        let (meta, mut committer) =
+            tokio::task::spawn_blocking(move || LocalMeta::open(Box::new(open_backend), observe))
+                .await
+                .map_err(std::io::Error::other)??;
+        committer.measure_syncs(Arc::new(SystemClock));
         Ok(Self { meta, committer: Driven::start(committer, Pace::Full, metrics.clone())? })
     }
 
