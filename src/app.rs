@@ -26,8 +26,8 @@ use crate::s3::{S3, S3Config};
 use crate::server::{self, Running, Server, tls};
 use crate::store::blob::disk::DiskBlobs;
 use crate::store::error::Error as StoreError;
-use crate::store::fsio::backend::CatalogBackend;
 use crate::store::fsio::Durability;
+use crate::store::fsio::backend::CatalogBackend;
 use crate::store::maintain::{expire::Expire, gc::Gc, sweep::Sweep};
 use crate::store::meta::commit::Committer;
 use crate::store::meta::local::{CatalogEvent, LocalMeta};
@@ -108,6 +108,9 @@ async fn run(config: Config, stop: StopSignal) -> Result<(), Error> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let rng: Arc<dyn Rng> = Arc::new(SystemRng);
     let data_dir = DataDir::open(&config.data_dir)?;
+    if config.durability == Durability::Relaxed {
+        tracing::warn!("durability is relaxed: nothing is synced, and a power cut loses acknowledged data");
+    }
     let credentials = match &config.credentials {
         Some(credentials) => credentials.clone(),
         None => data_dir.credentials(rng.as_ref())?,
@@ -140,9 +143,10 @@ async fn run(config: Config, stop: StopSignal) -> Result<(), Error> {
 /// Both listeners, bound before anything slow begins.
 fn bind(config: &Config, metrics: &Metrics) -> Result<(Server, Server), Error> {
     let tls = match &config.tls {
-        Some(files) => {
-            Some(tls::load(&files.cert, &files.key).map_err(|error| Error::Setting(format!("--tls-cert, --tls-key: {error}")))?)
-        }
+        Some(files) => Some(
+            tls::load(&files.cert, &files.key)
+                .map_err(|error| Error::Setting(format!("--tls-cert, --tls-key: {error}")))?,
+        ),
         None => None,
     };
     let bind = |listen: &[SocketAddr]| {
@@ -163,16 +167,20 @@ struct Catalog {
 }
 
 impl Catalog {
-    async fn open(data_dir: &DataDir, durability: Durability, metrics: &Metrics, health: &Health) -> Result<Self, Error> {
+    async fn open(
+        data_dir: &DataDir,
+        durability: Durability,
+        metrics: &Metrics,
+        health: &Health,
+    ) -> Result<Self, Error> {
         let (fs, path) = (Arc::clone(data_dir.fs()), data_dir.catalog_path());
         let open_backend = move || -> std::io::Result<Box<dyn redb::StorageBackend>> {
             Ok(Box::new(CatalogBackend::new(fs.open_catalog(&path)?, durability)))
         };
         let observe = observer(metrics.clone(), health.clone());
-        let (meta, committer) =
-            tokio::task::spawn_blocking(move || LocalMeta::open(Box::new(open_backend), observe))
-                .await
-                .map_err(std::io::Error::other)??;
+        let (meta, committer) = tokio::task::spawn_blocking(move || LocalMeta::open(Box::new(open_backend), observe))
+            .await
+            .map_err(std::io::Error::other)??;
         Ok(Self { meta, committer: Driven::start(committer, Pace::Full, metrics.clone())? })
     }
 

@@ -66,12 +66,12 @@
 //! of any byte, transactions that outlive a call, locks held over input or output, a cluster protocol, HTTP/2, feature flags,
 //! macros of our own.
 
-// pub mod app;
+pub mod app;
 pub mod auth;
 pub mod base;
-// pub mod cli;
+pub mod cli;
 pub mod config;
-// pub mod s3;
+pub mod s3;
 pub mod server;
 pub mod store;
 pub mod telemetry;

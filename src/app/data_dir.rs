@@ -29,7 +29,9 @@ pub enum DataDirError {
     #[error("data directory {0} is in use by another wharf process")]
     InUse(PathBuf),
     /// A later version wrote it.
-    #[error("data directory {path} has format {found}; this version of wharf reads formats up to {FORMAT}: use a newer wharf")]
+    #[error(
+        "data directory {path} has format {found}; this version of wharf reads formats up to {FORMAT}: use a newer wharf"
+    )]
     Newer {
         /// The directory.
         path: PathBuf,

@@ -48,7 +48,11 @@ impl Monitor {
 
     fn answer(&self, request: &Request<Body>) -> Response<Body> {
         if !matches!(*request.method(), Method::GET | Method::HEAD) {
-            return json_error(StatusCode::METHOD_NOT_ALLOWED, "MethodNotAllowed", "only GET and HEAD are answered here");
+            return json_error(
+                StatusCode::METHOD_NOT_ALLOWED,
+                "MethodNotAllowed",
+                "only GET and HEAD are answered here",
+            );
         }
         match request.uri().path() {
             "/health/live" => text(StatusCode::OK, "text/plain; charset=utf-8", "live\n".to_owned()),

@@ -26,8 +26,8 @@ pub const BUCKETS_MAX: usize = 10_000;
 pub const HEADERS_MAX_BYTES: usize = 16 << 10;
 /// hyper's buffer of one connection: a head that does not fit is answered 431 and the connection closed.
 pub const CONNECTION_BUFFER_MAX_BYTES: usize = 64 << 10;
-/// Headers of one request.
-pub const HEADERS_MAX: usize = 100;
+/// Headers of one request: 2 KiB of user metadata can be that many short ones.
+pub const HEADERS_MAX: usize = 400;
 /// CompleteMultipartUpload's document: 10,000 parts with a checksum each take under 3 MiB.
 pub const COMPLETE_BODY_MAX_BYTES: usize = 4 << 20;
 /// DeleteObjects' document: 1000 keys of 1024 bytes, each perhaps six times as long in entities.
@@ -36,6 +36,10 @@ pub const DELETE_BODY_MAX_BYTES: usize = 8 << 20;
 pub const XML_BODY_MAX_BYTES: usize = 64 << 10;
 /// Depth of a request document.
 pub const XML_DEPTH_MAX: usize = 16;
+/// Elements of a request document: CompleteMultipartUpload's 10,000 parts with up to eight each.
+pub const XML_ELEMENTS_MAX: usize = 100_000;
+/// DeleteObjects' deletes under way at once: enough to fill a group commit.
+pub const DELETES_CONCURRENT: usize = 64;
 /// A line of aws-chunked framing: chunk size, extensions and signature.
 pub const CHUNK_LINE_MAX_BYTES: usize = 1024;
 /// The trailer section of an aws-chunked body.

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use super::settings::{self, SETTINGS, Setting};
 use super::{ConfigError, Origin};
@@ -180,8 +180,8 @@ fn file(origin: &Origin, texts: &[String]) -> Result<Layer, ConfigError> {
 }
 
 /// One key of the file.
-fn entry(path: &PathBuf, key: &str, value: toml::Value) -> Result<(&'static str, Value), ConfigError> {
-    let origin = Origin::File(path.clone());
+fn entry(path: &Path, key: &str, value: toml::Value) -> Result<(&'static str, Value), ConfigError> {
+    let origin = Origin::File(path.to_path_buf());
     let setting = SETTINGS
         .iter()
         .find(|setting| setting.in_file && setting.name == key)

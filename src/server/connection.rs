@@ -5,6 +5,7 @@
 //! then is the socket closed.
 
 use std::convert::Infallible;
+use std::error::Error;
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -93,7 +94,12 @@ async fn serve(stream: Stream, shared: &Arc<Shared>, conduct: Conduct, mut phase
     let mut stream = connection.into_parts().io.into_inner();
     let refused = outcome.as_ref().is_err_and(hyper::Error::is_parse);
     if let Err(error) = &outcome {
-        tracing::debug!(peer = %conduct.info.peer, %error, "connection ended");
+        let (peer, cause) = (conduct.info.peer, error.source());
+        if error.is_user() {
+            tracing::warn!(%peer, %error, cause, "a response broke off");
+        } else {
+            tracing::debug!(%peer, %error, cause, "connection ended");
+        }
     }
     if outcome.is_err() && !refused {
         // A response that broke off, a peer that is gone or too slow: there is no answer to protect.

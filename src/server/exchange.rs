@@ -33,12 +33,18 @@ pub(super) async fn answer(shared: Arc<Shared>, conduct: Conduct, request: Reque
     let (mut head, incoming) = request.into_parts();
     let waits = head.version >= Version::HTTP_11 && expects_continue(&head.headers);
     let closes_at_end = head.version < Version::HTTP_11 && head.method != Method::HEAD;
+    // hyper sends no `100 Continue` for an empty body. botocore, told a final status while it waits for that line, reads
+    // the next answer of this connection wrongly and hangs: such a connection ends with the answer.
+    let never_told = waits && incoming.is_end_stream();
     let (body, remainder) = Body::incoming(incoming, shared.limits.body_idle);
     head.extensions.insert(conduct.info);
 
     let mut response = caught(&shared.handler, Request::from_parts(head, body)).await;
-    if !settled(remainder, waits, &shared).await {
+    let settled = settled(remainder, waits, &shared).await;
+    if !settled {
         conduct.unread.store(true, Ordering::Release);
+    }
+    if !settled || never_told {
         response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
     }
     if closes_at_end && response.body().size_hint().exact().is_none() {

@@ -125,7 +125,7 @@ impl Store {
     }
 }
 
-/// For each listed part the latest row with its number and ETag.
+/// For each listed part the latest row of its number, which must have its ETag.
 fn pick_parts(
     snapshot: &dyn Snapshot,
     id: UploadId,
@@ -146,9 +146,8 @@ fn pick_parts(
         }
         match (listed.get(at), picked.get_mut(at)) {
             (Some(part), Some(place)) if part.number == number => {
-                if part.etag == ETag::of_body(*record.md5) {
-                    *place = Some(record);
-                }
+                // A part that was sent again replaces the earlier one: naming the earlier ETag is an error, as on AWS.
+                *place = (part.etag == ETag::of_body(*record.md5)).then_some(record);
                 Ok(ControlFlow::Continue(()))
             }
             (None, _) => Ok(ControlFlow::Break(())),

@@ -7,6 +7,9 @@ use std::time::Duration;
 
 use tokio::time::{Instant, Sleep, sleep};
 
+/// Near enough to never: adding a longer time to now may be no moment any more.
+const NEVER: Duration = Duration::from_secs(365 * 24 * 3600);
+
 /// Expires after a pause without progress. It costs a timer only once there is something to wait for.
 #[derive(Debug)]
 pub struct IdleDeadline {
@@ -18,7 +21,7 @@ pub struct IdleDeadline {
 impl IdleDeadline {
     /// A deadline that allows pauses up to `limit`.
     pub fn new(limit: Duration) -> Self {
-        Self { limit, timer: None, waiting: false }
+        Self { limit: limit.min(NEVER), timer: None, waiting: false }
     }
 
     /// Something moved: the next pause is counted from its own beginning.
@@ -33,9 +36,7 @@ impl IdleDeadline {
         let timer = self.timer.get_or_insert_with(|| Box::pin(sleep(limit)));
         if !self.waiting {
             self.waiting = true;
-            // A limit too large to be a moment is no limit; a far moment is near enough to never.
-            let far = Duration::from_secs(30 * 24 * 3600);
-            timer.as_mut().reset(Instant::now() + limit.min(far));
+            timer.as_mut().reset(Instant::now() + limit);
         }
         timer.as_mut().poll(cx)
     }

@@ -19,7 +19,7 @@ use crate::body::Body;
 use crate::book::{Book, GOES, GOING_KEYS, KEYS, STAYS, all_places, place_of};
 use crate::client::{read_info, tag_of};
 use crate::machine::{Machine, Rows, Running};
-use crate::model::{Object, OpId, Place, State, Upload};
+use crate::model::{Object, OpId, Parts, Place, State, Upload};
 
 /// Entries of a page: few, so that every listing takes several.
 const PAGE: usize = 2;
@@ -41,7 +41,7 @@ pub(crate) fn look(running: &mut Running, book: &mut Book) -> Result<BTreeMap<Pl
         for upload in uploads(running, bucket)? {
             let (key, tag) = (known_key(upload.key.as_str())?, learn_upload(&upload, book)?);
             let parts = parts(running, &rows, upload.id.number, book)?;
-            check_listed_parts(running, bucket, &upload, tag, &parts, book)?;
+            check_listed_parts(running, bucket, &upload, tag, &parts.staged, book)?;
             found.entry(place_of(name, key)).or_default().uploads.insert(tag, Upload::Open { key, parts });
         }
     }
@@ -138,8 +138,8 @@ fn learn_upload(info: &UploadInfo, book: &mut Book) -> Result<OpId, String> {
 }
 
 /// The parts of an upload from their rows, every byte compared.
-fn parts(running: &Running, rows: &Rows, upload: u64, book: &Book) -> Result<BTreeMap<(u16, Body), usize>, String> {
-    let mut parts = BTreeMap::new();
+fn parts(running: &Running, rows: &Rows, upload: u64, book: &Book) -> Result<Parts, String> {
+    let mut parts = Parts::default();
     for (key, record) in rows.get(&Space::Parts).into_iter().flatten() {
         if schema::leading_number(key) != Some(upload) {
             continue;
@@ -150,7 +150,7 @@ fn parts(running: &Running, rows: &Rows, upload: u64, book: &Book) -> Result<BTr
             return Err(format!("{body:?} is staged with other bytes"));
         }
         let number = schema::part_number_of_row(key).unwrap_or_default();
-        *parts.entry((number, body)).or_default() += 1;
+        parts.stage(number, body);
     }
     Ok(parts)
 }

@@ -95,14 +95,24 @@ pub(crate) struct Object {
 /// An upload that was not aborted.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Upload {
-    /// Parts by number and body, each with how often it was staged.
-    Open {
-        key: &'static str,
-        parts: BTreeMap<(u16, Body), usize>,
-    },
-    Completed {
-        parts: Vec<(u16, Body)>,
-    },
+    Open { key: &'static str, parts: Parts },
+    Completed { parts: Vec<(u16, Body)> },
+}
+
+/// The parts of an open upload.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Parts {
+    /// By number and body, each with how often it was staged.
+    pub(crate) staged: BTreeMap<(u16, Body), usize>,
+    /// For each number the body that was staged last: the one a complete may name.
+    pub(crate) latest: BTreeMap<u16, Body>,
+}
+
+impl Parts {
+    pub(crate) fn stage(&mut self, number: u16, body: Body) {
+        *self.staged.entry((number, body)).or_default() += 1;
+        self.latest.insert(number, body);
+    }
 }
 
 /// All that one place holds.
@@ -138,12 +148,12 @@ impl State {
             }
             Op::Get { key } => self.objects.get(key).cloned().map_or(Outcome::NoObject, Outcome::Found),
             Op::Create { key } => {
-                self.uploads.insert(id, Upload::Open { key, parts: BTreeMap::new() });
+                self.uploads.insert(id, Upload::Open { key, parts: Parts::default() });
                 Outcome::Done
             }
             Op::Stage { upload, number, body } => match self.uploads.get_mut(upload) {
                 Some(Upload::Open { parts, .. }) => {
-                    *parts.entry((*number, *body)).or_default() += 1;
+                    parts.stage(*number, *body);
                     Outcome::Done
                 }
                 _ => Outcome::NoUpload,
@@ -177,7 +187,9 @@ impl State {
             None => Outcome::NoUpload,
             Some(Upload::Completed { parts }) if parts == listed => Outcome::Done,
             Some(Upload::Completed { .. }) => Outcome::CompletedDifferently,
-            Some(Upload::Open { parts, .. }) if !listed.iter().all(|part| parts.contains_key(part)) => {
+            Some(Upload::Open { parts, .. })
+                if !listed.iter().all(|(number, body)| parts.latest.get(number) == Some(body)) =>
+            {
                 Outcome::InvalidPart
             }
             Some(Upload::Open { key, .. }) => {

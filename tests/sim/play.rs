@@ -314,8 +314,7 @@ impl Play {
         let open: Vec<_> = self.states(|state| state.uploads.clone());
         for (place, (upload, state)) in open {
             let Upload::Open { parts, .. } = state else { continue };
-            let mut parts: Vec<_> = parts.into_keys().collect();
-            parts.dedup_by_key(|(number, _)| *number);
+            let parts: Vec<_> = parts.latest.into_iter().collect();
             let op = if parts.is_empty() { Op::Abort { upload } } else { Op::Complete { upload, parts } };
             self.start(&running, place, op);
             self.finish_clients(&mut running)?;

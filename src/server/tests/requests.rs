@@ -40,10 +40,11 @@ async fn requests_sent_ahead_are_answered_in_order() {
 #[tokio::test]
 async fn an_oversized_head_is_told_so() {
     let site = site();
-    let long = "y".repeat(200 << 10);
+    // Long enough that the client is still sending when it is refused.
+    let long = "y".repeat(8 * MIB);
     for head in [
         format!("GET / HTTP/1.1\r\nhost: x\r\nx-long: {long}\r\n\r\n"),
-        format!("GET / HTTP/1.1\r\nhost: x\r\n{}\r\n", "x-many: 1\r\n".repeat(101)),
+        format!("GET / HTTP/1.1\r\nhost: x\r\n{}\r\n", "x-many: 1\r\n".repeat(crate::base::limits::HEADERS_MAX + 1)),
     ] {
         let mut client = connect(site.address).await;
         let answer = client.ask(head).await;
@@ -116,7 +117,12 @@ async fn http_1_0_gets_one_answer() {
 
 #[tokio::test]
 async fn a_client_that_has_ended_its_side_is_answered() {
-    let site = site();
+    // The handler takes its time: the server has long seen that nothing more will come.
+    let slow = handler(|request: Request<Body>| async {
+        tokio::time::sleep(SHORT).await;
+        answer(request).await
+    });
+    let site = site_with(Limits::default(), slow);
     let mut client = connect(site.address).await;
     client.send(put("/echo", 3, "") + "abc").await;
     client.io.shutdown().await.unwrap();
@@ -125,11 +131,13 @@ async fn a_client_that_has_ended_its_side_is_answered() {
 
 #[tokio::test]
 async fn an_upgrade_nobody_gives_changes_nothing() {
-    let site = site();
+    // hyper hands a connection that asked for an upgrade back without shutting it down.
+    let site = site_with(Limits { linger: 2 * PATIENCE, ..Limits::default() }, handler(answer));
     let mut client = connect(site.address).await;
     let upgrade = "connection: upgrade\r\nupgrade: h2c\r\n";
     assert_eq!(client.ask(put("/echo", 3, upgrade) + "abc").await.body, "abc");
     client.send(put("/refuse", 8 * MIB, upgrade)).await;
     client.send(vec![0; 8 * MIB]).await;
     assert_eq!(client.answer().await.status(), 403);
+    assert_eq!(client.rest().await, "");
 }

@@ -1,3 +1,5 @@
+//! The one body: counting, limits, failures, and what it leaves unread.
+
 use std::sync::Mutex;
 
 use futures_util::stream;

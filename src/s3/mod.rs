@@ -1,0 +1,347 @@
+//! Rank 4: the S3 dialect. A request passes through one pipeline:
+//!
+//! address -> select -> authenticate -> authorize -> refuse what is not built -> bound body -> run -> render.
+//!
+//! Invariants:
+//! - every answer carries a request id, and every failure is one row of [`error::Code`];
+//! - the body is not asked for a byte before its head, its signature, its permission, the room on disk and the existence of
+//!   what it belongs to are known to be good, so `100 Continue` is a promise;
+//! - what is recognised and not built answers 501 or another refusal, never a wrong success.
+//!
+//! Absent on purpose: sockets and TLS (the server's), and anything of the store's but its calls.
+
+use std::fmt;
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
+use futures_util::FutureExt as _;
+use http::request::Parts;
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode};
+use tokio::time::Instant;
+
+use crate::auth::{Authenticator, Identity};
+use crate::base::clock::Clock;
+use crate::base::digest::hex;
+use crate::base::limits::HEADERS_MAX_BYTES;
+use crate::base::rng::Rng;
+use crate::store::Store;
+use crate::telemetry::access::Access;
+use crate::telemetry::health::Health;
+use crate::telemetry::metrics::Metrics;
+use crate::wire::{Body, ConnectionInfo};
+use address::Address;
+use call::Call;
+use error::{Code, Error};
+use op::{BodyRule, Op};
+use query::Query;
+
+pub mod address;
+pub mod call;
+pub mod conditions;
+pub mod error;
+pub mod headers;
+pub mod listing;
+pub mod op;
+pub mod ops;
+pub mod query;
+pub mod receive;
+pub mod refusals;
+pub mod retrieval;
+pub mod xml;
+
+pub use op::operations_table;
+
+/// The operation's name in metrics and log before one is selected.
+const UNKNOWN: &str = "Unknown";
+const HEALTH: &str = "Health";
+
+/// What the gateway is made of.
+pub struct S3Config {
+    /// The region it says it is in.
+    pub region: String,
+    /// Domains whose subdomains name buckets.
+    pub domains: Vec<String>,
+    /// Decides who sent a request.
+    pub authenticator: Authenticator,
+    /// The store.
+    pub store: Arc<Store>,
+    /// Requests are counted here.
+    pub metrics: Metrics,
+    /// What `/minio/health/ready` answers.
+    pub health: Health,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// Request ids are drawn from here.
+    pub rng: Arc<dyn Rng>,
+}
+
+impl fmt::Debug for S3Config {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("S3Config").field("region", &self.region).field("domains", &self.domains).finish_non_exhaustive()
+    }
+}
+
+/// The S3 gateway: answers requests.
+#[derive(Clone, Debug)]
+pub struct S3 {
+    config: Arc<S3Config>,
+}
+
+/// What becomes known of a request on its way, for the answer and the log.
+struct Trace {
+    operation: &'static str,
+    identity: String,
+    resource: String,
+    request_id: String,
+    host_id: String,
+    bucket: Option<String>,
+    key: Option<String>,
+    upload: Option<String>,
+}
+
+impl S3 {
+    /// A gateway.
+    pub fn new(config: S3Config) -> Self {
+        Self { config: Arc::new(config) }
+    }
+
+    /// Answers a request. Never fails and never panics: whatever goes wrong is an answer.
+    pub async fn handle(&self, request: Request<Body>) -> Response<Body> {
+        let started = Instant::now();
+        let (head, body) = request.into_parts();
+        let received = body.progress();
+        let mut trace = Trace::new(&head, self.config.rng.as_ref());
+        // What the panicking operation held is dropped with it; nothing half changed is seen again.
+        let answered = AssertUnwindSafe(self.answer(&head, body, &mut trace)).catch_unwind().await;
+        let answered = answered.unwrap_or_else(|panic| {
+            Err(Error::new(Code::INTERNAL_ERROR).detail(format!("panic: {}", panic_text(panic.as_ref()))))
+        });
+        let (mut response, code) = match answered {
+            Ok(response) => (response, None),
+            Err(error) => {
+                let code = error.code().name;
+                (trace.render(&head.method, error), Some(code))
+            }
+        };
+        trace.stamp(response.headers_mut());
+        self.finish(head, response, trace, code, started, received)
+    }
+
+    async fn answer(&self, head: &Parts, body: Body, trace: &mut Trace) -> Result<Response<Body>, Error> {
+        if let Some(response) = self.health(head) {
+            trace.operation = HEALTH;
+            return Ok(response);
+        }
+        check_size(head)?;
+        let address = Address::parse(&head.uri, &head.headers, &self.config.domains)?;
+        let query = Query::parse(head.uri.query().unwrap_or_default())?;
+        let headers = hoisted(&head.headers, &query);
+        trace.address(&address, &query);
+        let op = op::select(&head.method, address.target(), &query, &headers)?;
+        trace.operation = op.name;
+        let auth = self.config.authenticator.authenticate(
+            &head.method,
+            head.uri.path(),
+            head.uri.query().unwrap_or_default(),
+            &head.headers,
+            self.config.clock.now(),
+        )?;
+        trace.identity = auth.identity.access_key_id().unwrap_or_default().to_owned();
+        authorize(op, &auth.identity, &address)?;
+        let run = op.run.ok_or_else(|| unbuilt(op))?;
+        refusals::check(&headers, &query)?;
+        let length = receive::bound(&headers, &auth.payload, op.body)?;
+        if let (BodyRule::Stream, Some(length)) = (op.body, length) {
+            self.config.store.check_room(length)?;
+        }
+        let tls = head.extensions.get::<ConnectionInfo>().is_some_and(|connection| connection.tls);
+        let config = Arc::clone(&self.config);
+        let method = head.method.clone();
+        run(Call { config, method, address, query, headers, auth, length, tls, body }).await
+    }
+
+    /// The two addresses that are no bucket's. They tell nothing that needs a signature.
+    fn health(&self, head: &Parts) -> Option<Response<Body>> {
+        let status = match head.uri.path() {
+            "/minio/health/live" => StatusCode::OK,
+            "/minio/health/ready" if self.config.health.ready().is_ok() => StatusCode::OK,
+            "/minio/health/ready" => StatusCode::SERVICE_UNAVAILABLE,
+            _ => return None,
+        };
+        let asks = head.method == Method::GET || head.method == Method::HEAD;
+        Some(call::empty(if asks { status } else { StatusCode::METHOD_NOT_ALLOWED }))
+    }
+
+    /// Counts the request, and logs it when its answer has been taken.
+    fn finish(
+        &self,
+        head: Parts,
+        response: Response<Body>,
+        trace: Trace,
+        code: Option<&'static str>,
+        started: Instant,
+        received: Arc<crate::wire::body::Progress>,
+    ) -> Response<Body> {
+        let status = response.status().as_u16();
+        let expected = if head.method == Method::HEAD { Some(0) } else { response.body().remaining() };
+        self.config.metrics.request(trace.operation, status, started.elapsed());
+        response.map(|body| {
+            body.at_end(move |sent| {
+                let nobody = std::net::SocketAddr::from(([0, 0, 0, 0], 0));
+                Access {
+                    method: head.method.as_str(),
+                    path: head.uri.path(),
+                    query: head.uri.query(),
+                    operation: trace.operation,
+                    status,
+                    error: code,
+                    bytes_in: received.bytes(),
+                    bytes_out: sent.bytes(),
+                    complete: expected.map_or_else(|| sent.finished(), |expected| sent.bytes() == expected),
+                    elapsed: started.elapsed(),
+                    request_id: &trace.request_id,
+                    identity: &trace.identity,
+                    peer: head.extensions.get::<ConnectionInfo>().map_or(nobody, |connection| connection.peer),
+                }
+                .log();
+            })
+        })
+    }
+}
+
+impl Trace {
+    fn new(head: &Parts, rng: &dyn Rng) -> Self {
+        let (mut request_id, mut host_id) = ([0; 8], [0; 42]);
+        rng.fill(&mut request_id);
+        rng.fill(&mut host_id);
+        Self {
+            operation: UNKNOWN,
+            identity: String::new(),
+            resource: head.uri.path().to_owned(),
+            request_id: hex(&request_id).to_ascii_uppercase(),
+            host_id: BASE64.encode(host_id),
+            bucket: None,
+            key: None,
+            upload: None,
+        }
+    }
+
+    fn address(&mut self, address: &Address, query: &Query) {
+        self.resource = address.resource();
+        self.bucket = address.bucket.as_ref().map(ToString::to_string);
+        self.key = address.key.as_ref().map(|key| key.as_str().to_owned());
+        self.upload = query.get("uploadId").map(str::to_owned);
+    }
+
+    /// The failure as the client is told; what it must not be told goes to the log.
+    fn render(&self, method: &Method, error: Error) -> Response<Body> {
+        let code = error.code();
+        if code.status >= 500 && code != Code::NOT_IMPLEMENTED {
+            let detail = error.logged().unwrap_or_else(|| error.text());
+            tracing::error!(request_id = self.request_id, operation = self.operation, code = code.name, detail);
+        }
+        let missing = match code {
+            Code::NO_SUCH_BUCKET => ("BucketName", &self.bucket),
+            Code::NO_SUCH_KEY => ("Key", &self.key),
+            Code::NO_SUCH_UPLOAD => ("UploadId", &self.upload),
+            _ => ("", &None),
+        };
+        let error = match missing {
+            (element, Some(name)) => error.with(element, name),
+            (_, None) => error,
+        };
+        error.response(method, &self.resource, &self.request_id, &self.host_id)
+    }
+
+    fn stamp(&self, headers: &mut HeaderMap) {
+        call::set(headers, "x-amz-request-id", &self.request_id);
+        call::set(headers, "x-amz-id-2", &self.host_id);
+        headers.insert(http::header::SERVER, HeaderValue::from_static("wharf"));
+    }
+}
+
+/// The one place where permission is decided: the root key may do everything, nobody else anything.
+fn authorize(_op: &Op, identity: &Identity, _address: &Address) -> Result<(), Error> {
+    if identity.is_root() { Ok(()) } else { Err(Code::ACCESS_DENIED.into()) }
+}
+
+fn unbuilt(op: &Op) -> Error {
+    Error::new(Code::NOT_IMPLEMENTED).message(format!("{} is not implemented.", op.name))
+}
+
+fn check_size(head: &Parts) -> Result<(), Error> {
+    let lines = head.headers.iter().map(|(name, value)| name.as_str().len() + value.len() + ": \r\n".len());
+    let target = head.uri.path().len() + head.uri.query().map_or(0, str::len);
+    if lines.sum::<usize>() + target <= HEADERS_MAX_BYTES {
+        return Ok(());
+    }
+    Err(Error::new(Code::REQUEST_HEADERS_TOO_LARGE).with("MaxSizeAllowed", HEADERS_MAX_BYTES.to_string()))
+}
+
+/// The headers, and in their place the `x-amz-*` parameters of the query: presigning clients move headers there, signed like
+/// the rest. A header that is there too wins.
+fn hoisted(headers: &HeaderMap, query: &Query) -> HeaderMap {
+    let mut all = headers.clone();
+    for (name, value) in query.pairs() {
+        let name = name.to_ascii_lowercase();
+        let credential = ["algorithm", "credential", "date", "expires", "signedheaders", "signature", "security-token"];
+        let Some(short) = name.strip_prefix("x-amz-") else { continue };
+        if credential.contains(&short) || all.contains_key(&name) {
+            continue;
+        }
+        if let (Ok(name), Ok(value)) = (HeaderName::try_from(&name), HeaderValue::from_bytes(value.as_bytes())) {
+            all.insert(name, value);
+        }
+    }
+    all
+}
+
+fn panic_text(panic: &(dyn std::any::Any + Send)) -> &str {
+    let text = panic.downcast_ref::<&'static str>().copied();
+    text.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("of unknown kind")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parameters_of_presigned_urls_stand_for_headers() {
+        let headers =
+            HeaderMap::from_iter([(HeaderName::from_static("x-amz-acl"), HeaderValue::from_static("private"))]);
+        let query =
+            "X-Amz-Signature=s&X-Amz-Acl=public-read&x-amz-checksum-crc32=AAAAAA%3D%3D&x-id=PutObject&X-Amz-Meta-A=b";
+        let all = hoisted(&headers, &Query::parse(query).unwrap());
+        assert_eq!(all["x-amz-acl"], "private");
+        assert_eq!(all["x-amz-checksum-crc32"], "AAAAAA==");
+        assert_eq!(all["x-amz-meta-a"], "b");
+        assert_eq!(all.len(), 3);
+    }
+
+    #[test]
+    fn only_the_root_key_may() {
+        let headers = HeaderMap::from_iter([(http::header::HOST, HeaderValue::from_static("h"))]);
+        let address = Address::parse(&"/bkt/k".parse().unwrap(), &headers, &[]).unwrap();
+        for op in op::rows() {
+            assert_eq!(authorize(op, &Identity::Anonymous, &address).unwrap_err().code(), Code::ACCESS_DENIED);
+        }
+    }
+
+    #[test]
+    fn unbuilt_operations_are_named() {
+        let error = unbuilt(op::rows().find(|op| op.name == "PutBucketAcl").unwrap());
+        assert_eq!((error.code().status, error.text()), (501, "PutBucketAcl is not implemented."));
+    }
+
+    #[test]
+    fn large_heads() {
+        let sized = |size: usize| {
+            let request = Request::builder().uri("/").header("x-amz-meta-a", "v".repeat(size)).body(()).unwrap();
+            check_size(&request.into_parts().0).map_err(|error| error.code().name)
+        };
+        assert_eq!(sized(HEADERS_MAX_BYTES - 100), Ok(()));
+        assert_eq!(sized(HEADERS_MAX_BYTES), Err("RequestHeaderSectionTooLarge"));
+    }
+}

@@ -1,0 +1,101 @@
+//! CreateBucket. In us-east-1 making a bucket one owns again succeeds, elsewhere it is a conflict, as at AWS.
+//!
+//! Source: <https://docs.aws.amazon.com/AmazonS3/latest/API/API_CreateBucket.html>.
+
+use http::{Method, Response, StatusCode};
+
+use crate::base::limits::XML_BODY_MAX_BYTES;
+use crate::s3::call::{Call, empty, set};
+use crate::s3::error::{Code, Error};
+use crate::s3::op::{BodyRule, Op, Target};
+use crate::s3::receive::{self, Declaration};
+use crate::s3::xml;
+use crate::store::error::Error as StoreError;
+use crate::wire::Body;
+
+/// The region where making one's bucket again is no error.
+const FORGIVING_REGION: &str = "us-east-1";
+
+/// The row.
+pub static OP: Op = Op {
+    name: "CreateBucket",
+    method: Method::PUT,
+    target: Target::Bucket,
+    query: "",
+    also: &[],
+    header: None,
+    action: "s3:CreateBucket",
+    body: BodyRule::Xml(XML_BODY_MAX_BYTES),
+    run: Some(|call| Box::pin(run(call))),
+};
+
+async fn run(mut call: Call) -> Result<Response<Body>, Error> {
+    let name = call.bucket_name()?.clone();
+    // Its health checks stand there.
+    if name.as_str() == "minio" {
+        return Err(Error::new(Code::INVALID_BUCKET_NAME).with("BucketName", name.as_str()));
+    }
+    let declaration = Declaration::of_body(&call)?;
+    let body = receive::document(&mut call, &declaration, XML_BODY_MAX_BYTES).await?;
+    check_configuration(&body, &call.config.region)?;
+    match call.store().create_bucket(&name).await {
+        Ok(_) => {}
+        Err(StoreError::Exists) if call.config.region == FORGIVING_REGION => {}
+        Err(error) => return Err(error.into()),
+    }
+    let mut response = empty(StatusCode::OK);
+    set(response.headers_mut(), "location", &format!("/{name}"));
+    Ok(response)
+}
+
+fn check_configuration(body: &[u8], region: &str) -> Result<(), Error> {
+    if body.is_empty() {
+        return Ok(());
+    }
+    let configuration = xml::parse(body, "CreateBucketConfiguration")?;
+    for child in &configuration.children {
+        match child.name.as_str() {
+            "LocationConstraint" if child.text.is_empty() || child.text == region => {}
+            "LocationConstraint" => {
+                let message = format!(
+                    "The {} location constraint is incompatible for the region specific endpoint this request was sent to.",
+                    child.text
+                );
+                return Err(Error::new(Code::ILLEGAL_LOCATION_CONSTRAINT).message(message));
+            }
+            "Tags" | "Bucket" | "Location" => {
+                return Err(Error::not_implemented(&child.name, "tags and directory buckets"));
+            }
+            _ => return Err(xml::malformed("an unknown element")),
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn location_constraints() {
+        for (body, code) in [
+            ("", None),
+            ("<CreateBucketConfiguration/>", None),
+            (
+                "<CreateBucketConfiguration><LocationConstraint>eu-west-1</LocationConstraint></CreateBucketConfiguration>",
+                None,
+            ),
+            ("<CreateBucketConfiguration><LocationConstraint/></CreateBucketConfiguration>", None),
+            (
+                "<CreateBucketConfiguration><LocationConstraint>eu</LocationConstraint></CreateBucketConfiguration>",
+                Some("IllegalLocationConstraintException"),
+            ),
+            ("<CreateBucketConfiguration><Tags/></CreateBucketConfiguration>", Some("NotImplemented")),
+            ("<CreateBucketConfiguration><What/></CreateBucketConfiguration>", Some("MalformedXML")),
+            ("junk", Some("MalformedXML")),
+        ] {
+            let found = check_configuration(body.as_bytes(), "eu-west-1").err().map(|error| error.code().name);
+            assert_eq!(found, code, "{body}");
+        }
+    }
+}

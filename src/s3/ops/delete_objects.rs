@@ -1,0 +1,140 @@
+//! DeleteObjects: up to 1000 keys, each with a result of its own.
+//!
+//! The deletes run side by side in bounded groups, so that they share commits.
+//! Source: <https://docs.aws.amazon.com/AmazonS3/latest/API/API_DeleteObjects.html>.
+
+use futures_util::{StreamExt as _, stream};
+use http::{Method, Response};
+
+use crate::base::limits::{DELETE_BODY_MAX_BYTES, DELETE_KEYS_MAX, DELETES_CONCURRENT};
+use crate::s3::address::key_too_long;
+use crate::s3::call::{Call, document};
+use crate::s3::error::Error;
+use crate::s3::op::{BodyRule, Op, Target};
+use crate::s3::receive::{self, Declaration};
+use crate::s3::xml::{self, Document, Element};
+use crate::store::Store;
+use crate::store::types::{Bucket, ObjectKey};
+use crate::wire::Body;
+
+/// The row.
+pub static OP: Op = Op {
+    name: "DeleteObjects",
+    method: Method::POST,
+    target: Target::Bucket,
+    query: "delete",
+    also: &[],
+    header: None,
+    action: "s3:DeleteObject",
+    body: BodyRule::Xml(DELETE_BODY_MAX_BYTES),
+    run: Some(|call| Box::pin(run(call))),
+};
+
+async fn run(mut call: Call) -> Result<Response<Body>, Error> {
+    let bucket = call.bucket()?;
+    let declaration = Declaration::of_body(&call)?;
+    if !declaration.has_integrity() {
+        let message = "Missing required header for this request: Content-MD5 OR x-amz-checksum-*";
+        return Err(Error::invalid_request(message));
+    }
+    let body = receive::document(&mut call, &declaration, DELETE_BODY_MAX_BYTES).await?;
+    let request = Request::parse(&body)?;
+    let store = call.store();
+    let deletes: Vec<_> = request.objects.iter().map(|object| delete(store, &bucket, object)).collect();
+    let results: Vec<Result<(), Error>> = stream::iter(deletes).buffered(DELETES_CONCURRENT).collect().await;
+    let mut answer = Document::new("DeleteResult");
+    for (object, result) in request.objects.iter().zip(results) {
+        match result {
+            Ok(()) if request.quiet => {}
+            Ok(()) => {
+                answer.element("Deleted", |deleted| {
+                    deleted.text("Key", &object.key);
+                });
+            }
+            Err(error) => {
+                answer.element("Error", |failed| {
+                    failed.text("Key", &object.key).text("Code", error.code().name).text("Message", error.text());
+                });
+                if let Some(detail) = error.logged() {
+                    tracing::error!(bucket = %bucket.name, key = object.key, detail, "a delete failed");
+                }
+            }
+        }
+    }
+    Ok(document(answer.finish()))
+}
+
+async fn delete(store: &Store, bucket: &Bucket, object: &Listed) -> Result<(), Error> {
+    if let Some(unbuilt) = object.unbuilt {
+        return Err(Error::not_implemented(unbuilt, "deleting versions and conditional deletes"));
+    }
+    let key = ObjectKey::parse(&object.key).ok_or_else(|| key_too_long(object.key.len()))?;
+    Ok(store.delete_object(bucket, &key).await?)
+}
+
+/// The request's document.
+#[derive(Debug, PartialEq, Eq)]
+struct Request {
+    quiet: bool,
+    objects: Vec<Listed>,
+}
+
+#[derive(Debug, PartialEq, Eq)]
+struct Listed {
+    key: String,
+    /// The element that asks for what is not built.
+    unbuilt: Option<&'static str>,
+}
+
+impl Request {
+    fn parse(body: &[u8]) -> Result<Self, Error> {
+        let root = xml::parse(body, "Delete")?;
+        let objects = root.children_named("Object").map(Listed::parse).collect::<Result<Vec<_>, _>>()?;
+        if objects.is_empty() || objects.len() > DELETE_KEYS_MAX {
+            return Err(xml::malformed("a delete names 1 to 1000 keys"));
+        }
+        let quiet = root.child_text("Quiet").is_some_and(|text| text.trim().eq_ignore_ascii_case("true"));
+        Ok(Self { quiet, objects })
+    }
+}
+
+impl Listed {
+    fn parse(object: &Element) -> Result<Self, Error> {
+        let key = object.child_text("Key").filter(|key| !key.is_empty());
+        let key = key.ok_or_else(|| xml::malformed("an object without a key"))?.to_owned();
+        let version = object.child_text("VersionId").filter(|version| !matches!(*version, "" | "null"));
+        let conditional = ["ETag", "LastModifiedTime", "Size"].into_iter().find(|name| object.child(name).is_some());
+        Ok(Self { key, unbuilt: version.map(|_| "VersionId").or(conditional) })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn documents() {
+        let body = "<Delete><Object><Key> a&amp;b </Key><VersionId>null</VersionId></Object>\
+                    <Object><Key>c</Key><VersionId>3</VersionId></Object><Quiet>true</Quiet></Delete>";
+        let request = Request::parse(body.as_bytes()).unwrap();
+        let listed = |key: &str, unbuilt| Listed { key: key.to_owned(), unbuilt };
+        assert_eq!(
+            request,
+            Request { quiet: true, objects: vec![listed(" a&b ", None), listed("c", Some("VersionId"))] }
+        );
+    }
+
+    #[test]
+    fn between_one_and_a_thousand_keys() {
+        let keys = |count: usize| format!("<Delete>{}</Delete>", "<Object><Key>k</Key></Object>".repeat(count));
+        assert!(Request::parse(keys(1000).as_bytes()).is_ok());
+        for body in [
+            keys(0),
+            keys(1001),
+            "<Delete><Object/></Delete>".into(),
+            "<Delete><Object><Key/></Object></Delete>".into(),
+        ] {
+            assert_eq!(Request::parse(body.as_bytes()).unwrap_err().code().name, "MalformedXML");
+        }
+    }
+}

@@ -1,0 +1,321 @@
+//! The one way by which request bodies come in: what the head declares of them, the aws-chunked framing, and the comparison
+//! of every declared length, digest and checksum with what arrived.
+//!
+//! A body is accepted whole or not at all: until all comparisons hold it has no name in the store, and dropping it discards
+//! its bytes. Nothing here asks the body for a byte before its head is known to be good.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
+use bytes::{Bytes, BytesMut};
+use http::header::{CONTENT_LENGTH, TRANSFER_ENCODING};
+use http::{HeaderMap, HeaderName};
+
+use super::call::{Call, single};
+use super::error::{Code, Error};
+use super::op::BodyRule;
+use crate::auth::Payload;
+use crate::auth::chunked::ChunkedDecoder;
+use crate::base::digest::{BodyDigests, BodyHasher, Checksum, ChecksumAlgorithm, DigestRequest};
+use crate::base::limits::PUT_SIZE_MAX_BYTES;
+use crate::store::types::StagedBody;
+use crate::wire::{Body, BodyError};
+
+const DECODED_LENGTH: &str = "x-amz-decoded-content-length";
+const CHECKSUM_PREFIX: &str = "x-amz-checksum-";
+const SDK_ALGORITHM: &str = "x-amz-sdk-checksum-algorithm";
+const TRAILER: &str = "x-amz-trailer";
+
+/// Bounds a body by its head: the bytes of payload it declares, which [`BodyRule::Stream`] needs.
+///
+/// # Errors
+/// `MissingContentLength`, `EntityTooLarge`, `MaxMessageLengthExceeded`, `InvalidRequest` and `InvalidArgument` for lengths
+/// that are none, `NotImplemented` for signed chunks.
+pub fn bound(headers: &HeaderMap, payload: &Payload, rule: BodyRule) -> Result<Option<u64>, Error> {
+    if rule == BodyRule::None {
+        return Ok(None);
+    }
+    let sent = content_length(headers)?;
+    let length = match payload {
+        Payload::Unsigned | Payload::Exact(_) => decoded_length(headers)?.or(sent),
+        Payload::UnsignedTrailer => Some(ChunkedDecoder::from_headers(headers)?.decoded_length()),
+        Payload::SignedChunks { .. } => {
+            return Err(Error::not_implemented("x-amz-content-sha256", "signed chunks"));
+        }
+    };
+    match (rule, length) {
+        (BodyRule::None, _) => Ok(None),
+        (BodyRule::Xml(max), Some(length)) if length > max as u64 => Err(BodyError::TooLarge(max).into()),
+        (BodyRule::Xml(_), None) if !headers.contains_key(TRANSFER_ENCODING) => Ok(Some(0)),
+        (BodyRule::Xml(_), length) => Ok(length),
+        (BodyRule::Stream, None) => Err(Code::MISSING_CONTENT_LENGTH.into()),
+        (BodyRule::Stream, Some(length)) if length > PUT_SIZE_MAX_BYTES => Err(Error::new(Code::ENTITY_TOO_LARGE)
+            .with("ProposedSize", length.to_string())
+            .with("MaxSizeAllowed", PUT_SIZE_MAX_BYTES.to_string())),
+        (BodyRule::Stream, Some(length)) => Ok(Some(length)),
+    }
+}
+
+fn content_length(headers: &HeaderMap) -> Result<Option<u64>, Error> {
+    let invalid = || Error::invalid_request("The Content-Length header is not a length.");
+    single(headers, CONTENT_LENGTH.as_str())?.map(|text| number(text).ok_or_else(invalid)).transpose()
+}
+
+fn decoded_length(headers: &HeaderMap) -> Result<Option<u64>, Error> {
+    let Some(text) = single(headers, DECODED_LENGTH)? else { return Ok(None) };
+    let invalid = || Error::argument("The decoded content length is not a length.", DECODED_LENGTH, text);
+    number(text).ok_or_else(invalid).map(Some)
+}
+
+fn number(text: &str) -> Option<u64> {
+    text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse().ok())?
+}
+
+/// What a head declares of the bytes that follow.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Declaration {
+    md5: Option<[u8; 16]>,
+    sha256: Option<[u8; 32]>,
+    checksum: Option<DeclaredChecksum>,
+}
+
+/// A checksum that is declared before the body or behind it.
+#[derive(Debug, PartialEq, Eq)]
+enum DeclaredChecksum {
+    Header(Checksum),
+    Trailer(ChecksumAlgorithm),
+}
+
+impl Declaration {
+    /// What a request declares of its body.
+    ///
+    /// # Errors
+    /// `InvalidDigest` for a Content-MD5 that is none; `InvalidRequest` for checksums that are none, several at once, or
+    /// announced without a value.
+    pub fn of_body(call: &Call) -> Result<Self, Error> {
+        let checksum = declared_checksum(&call.headers, &call.auth.payload)?;
+        Ok(Self { checksum, ..Self::without_checksum(call)? })
+    }
+
+    /// As [`Self::of_body`], where the checksum headers speak of something else than the body.
+    pub fn without_checksum(call: &Call) -> Result<Self, Error> {
+        let sha256 = match call.auth.payload {
+            Payload::Exact(hash) => Some(hash),
+            Payload::Unsigned | Payload::UnsignedTrailer | Payload::SignedChunks { .. } => None,
+        };
+        Ok(Self { md5: content_md5(&call.headers)?, sha256, checksum: None })
+    }
+
+    /// The algorithm of the declared checksum.
+    pub fn algorithm(&self) -> Option<ChecksumAlgorithm> {
+        self.checksum.as_ref().map(|declared| match declared {
+            DeclaredChecksum::Header(checksum) => checksum.algorithm(),
+            DeclaredChecksum::Trailer(algorithm) => *algorithm,
+        })
+    }
+
+    /// Whether anything but the signature protects the body.
+    pub fn has_integrity(&self) -> bool {
+        self.md5.is_some() || self.checksum.is_some()
+    }
+
+    fn digests(&self) -> DigestRequest {
+        DigestRequest { payload_sha256: self.sha256.is_some(), checksum: self.algorithm() }
+    }
+
+    /// Compares everything declared with what arrived.
+    fn verify(&self, digests: &BodyDigests, trailers: &HeaderMap) -> Result<(), Error> {
+        if self.sha256.is_some() && self.sha256 != digests.payload_sha256 {
+            return Err(Code::X_AMZ_CONTENT_SHA256_MISMATCH.into());
+        }
+        if self.md5.is_some_and(|declared| declared != digests.md5) {
+            let message = "The Content-MD5 you specified did not match what we received.";
+            return Err(Error::new(Code::BAD_DIGEST).message(message));
+        }
+        let declared = match &self.checksum {
+            None => return Ok(()),
+            Some(DeclaredChecksum::Header(checksum)) => checksum.clone(),
+            Some(DeclaredChecksum::Trailer(algorithm)) => {
+                let value = single(trailers, algorithm.header())?.ok_or(Code::MALFORMED_TRAILER)?;
+                checksum_value(*algorithm, value)?
+            }
+        };
+        if digests.checksum.as_ref() == Some(&declared) {
+            return Ok(());
+        }
+        Err(Error::bad_checksum(declared.algorithm().name()))
+    }
+}
+
+fn content_md5(headers: &HeaderMap) -> Result<Option<[u8; 16]>, Error> {
+    let Some(value) = headers.get("content-md5") else { return Ok(None) };
+    let decoded = BASE64.decode(value.as_bytes()).ok().and_then(|bytes| bytes.try_into().ok());
+    decoded.map(Some).ok_or_else(|| Code::INVALID_DIGEST.into())
+}
+
+/// The checksum in the headers, if there is one and only one.
+///
+/// # Errors
+/// `InvalidRequest` for several, for an algorithm S3 does not know and for a value that is none.
+pub fn checksum_header(headers: &HeaderMap) -> Result<Option<Checksum>, Error> {
+    let mut found = None;
+    for (name, value) in value_headers(headers) {
+        let algorithm = ChecksumAlgorithm::from_header(name)
+            .ok_or_else(|| Error::invalid_request(format!("The algorithm type you specified in {name} is invalid.")))?;
+        if found.is_some() {
+            return Err(Error::invalid_request(
+                "Expecting a single x-amz-checksum- header. Multiple checksum Types are not allowed.",
+            ));
+        }
+        found = Some(checksum_value(algorithm, value)?);
+    }
+    Ok(found)
+}
+
+/// The headers with values of checksums; the others of the prefix only speak about them.
+pub fn value_headers(headers: &HeaderMap) -> impl Iterator<Item = (&str, &str)> {
+    headers.iter().filter_map(|(name, value)| {
+        let kind = name.as_str().strip_prefix(CHECKSUM_PREFIX)?;
+        let is_value = !matches!(kind, "algorithm" | "type" | "mode");
+        // A value that is not text is certainly not base64.
+        is_value.then(|| (name.as_str(), value.to_str().unwrap_or("?")))
+    })
+}
+
+fn checksum_value(algorithm: ChecksumAlgorithm, value: &str) -> Result<Checksum, Error> {
+    let invalid = || Error::invalid_request(format!("Value for {} header is invalid.", algorithm.header()));
+    Checksum::from_base64(algorithm, value.trim()).ok_or_else(invalid)
+}
+
+fn declared_checksum(headers: &HeaderMap, payload: &Payload) -> Result<Option<DeclaredChecksum>, Error> {
+    let in_header = checksum_header(headers)?;
+    let in_trailer = trailer_algorithm(headers, payload)?;
+    let declared = match (in_header, in_trailer) {
+        (Some(_), Some(_)) => {
+            let message = "Expecting a single x-amz-checksum- header. Multiple checksum Types are not allowed.";
+            return Err(Error::invalid_request(message));
+        }
+        (Some(checksum), None) => Some(DeclaredChecksum::Header(checksum)),
+        (None, Some(algorithm)) => Some(DeclaredChecksum::Trailer(algorithm)),
+        (None, None) => None,
+    };
+    if let Some(name) = single(headers, SDK_ALGORITHM)? {
+        check_sdk_algorithm(name, declared.as_ref())?;
+    }
+    Ok(declared)
+}
+
+fn trailer_algorithm(headers: &HeaderMap, payload: &Payload) -> Result<Option<ChecksumAlgorithm>, Error> {
+    let unsupported = || Error::invalid_request("The value specified in the x-amz-trailer header is not supported");
+    if !matches!(payload, Payload::UnsignedTrailer) {
+        return if headers.contains_key(TRAILER) { Err(unsupported()) } else { Ok(None) };
+    }
+    let decoder = ChunkedDecoder::from_headers(headers)?;
+    let mut names = decoder.announced().iter().map(HeaderName::as_str);
+    match (names.next(), names.next()) {
+        (None, _) => Ok(None),
+        (Some(name), None) => ChecksumAlgorithm::from_header(name).map(Some).ok_or_else(unsupported),
+        (Some(_), Some(_)) => Err(unsupported()),
+    }
+}
+
+fn check_sdk_algorithm(name: &str, declared: Option<&DeclaredChecksum>) -> Result<(), Error> {
+    let Some(declared) = declared else {
+        return Err(Error::invalid_request(
+            "x-amz-sdk-checksum-algorithm specified, but no corresponding x-amz-checksum-* or x-amz-trailer headers were \
+             found.",
+        ));
+    };
+    let algorithm = match declared {
+        DeclaredChecksum::Header(checksum) => checksum.algorithm(),
+        DeclaredChecksum::Trailer(algorithm) => *algorithm,
+    };
+    if algorithm.name().eq_ignore_ascii_case(name) {
+        return Ok(());
+    }
+    Err(Error::invalid_request("Value for x-amz-sdk-checksum-algorithm header is invalid."))
+}
+
+/// The payload of a body, its framing taken off.
+struct Reader {
+    body: Body,
+    chunked: Option<ChunkedDecoder>,
+    /// What came last and is not decoded yet.
+    piece: Bytes,
+}
+
+impl Reader {
+    fn new(call: &mut Call) -> Result<Self, Error> {
+        let chunked = match call.auth.payload {
+            Payload::UnsignedTrailer => Some(ChunkedDecoder::from_headers(&call.headers)?),
+            Payload::Unsigned | Payload::Exact(_) | Payload::SignedChunks { .. } => None,
+        };
+        let body = std::mem::replace(&mut call.body, Body::empty());
+        Ok(Self { body, chunked, piece: Bytes::new() })
+    }
+
+    async fn next(&mut self) -> Result<Option<Bytes>, Error> {
+        let Some(decoder) = &mut self.chunked else { return Ok(self.body.next().await.transpose()?) };
+        loop {
+            if let Some(payload) = decoder.decode(&mut self.piece)? {
+                return Ok(Some(payload));
+            }
+            match self.body.next().await.transpose()? {
+                Some(piece) => self.piece = piece,
+                None => return Ok(None),
+            }
+        }
+    }
+
+    fn trailers(self) -> Result<HeaderMap, Error> {
+        Ok(self.chunked.map(ChunkedDecoder::finish).transpose()?.unwrap_or_default())
+    }
+}
+
+/// Receives the bytes of an object or a part into the store.
+///
+/// # Errors
+/// Whatever of the declaration does not hold, and failures of the connection and of the store.
+pub async fn stage(call: &mut Call, declaration: &Declaration) -> Result<StagedBody, Error> {
+    let length = call.length.ok_or(Code::MISSING_CONTENT_LENGTH)?;
+    let mut writer = call.store().body_writer(Some(length), declaration.digests());
+    let mut reader = Reader::new(call)?;
+    let mut received = 0u64;
+    while let Some(piece) = reader.next().await? {
+        received = received.saturating_add(piece.len() as u64);
+        if received > length {
+            return Err(Code::INCOMPLETE_BODY.into());
+        }
+        writer.write(piece).await?;
+    }
+    let trailers = reader.trailers()?;
+    if received != length {
+        return Err(Code::INCOMPLETE_BODY.into());
+    }
+    let staged = writer.finish().await?;
+    declaration.verify(&staged.digests, &trailers)?;
+    Ok(staged)
+}
+
+/// Receives a document of at most `max_bytes`.
+///
+/// # Errors
+/// As [`stage`], and `MaxMessageLengthExceeded`.
+pub async fn document(call: &mut Call, declaration: &Declaration, max_bytes: usize) -> Result<Bytes, Error> {
+    let mut reader = Reader::new(call)?;
+    let mut hasher = BodyHasher::new(declaration.digests());
+    let mut all = BytesMut::new();
+    while let Some(piece) = reader.next().await? {
+        if piece.len() > max_bytes.saturating_sub(all.len()) {
+            return Err(BodyError::TooLarge(max_bytes).into());
+        }
+        hasher.update(&piece);
+        all.extend_from_slice(&piece);
+    }
+    let trailers = reader.trailers()?;
+    let digests = hasher.finish(&Checksum::of(ChecksumAlgorithm::Crc64Nvme, &all));
+    declaration.verify(&digests, &trailers)?;
+    Ok(all.freeze())
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,161 @@
+//! What a request may ask for that S3 knows and wharf does not do: refused with 501, never ignored into a wrong success.
+//!
+//! One table of headers. Parameters of the query that mean operations of their own are rows of [`super::op`].
+
+use http::HeaderMap;
+
+use super::call::single;
+use super::error::{Code, Error};
+use super::query::Query;
+
+/// The account all buckets belong to, as `x-amz-expected-bucket-owner` names accounts.
+pub const ACCOUNT_ID: &str = "000000000000";
+
+struct Refusal {
+    /// The header, or with a star at its end every header that begins so.
+    header: &'static str,
+    /// Values that mean no more than what wharf does anyway.
+    harmless: &'static [&'static str],
+    why: &'static str,
+}
+
+const fn refuse(header: &'static str, harmless: &'static [&'static str], why: &'static str) -> Refusal {
+    Refusal { header, harmless, why }
+}
+
+const REFUSALS: &[Refusal] = &[
+    refuse("x-amz-acl", &["private", "bucket-owner-full-control"], "access control lists"),
+    refuse("x-amz-grant-*", &[], "access control lists"),
+    refuse("x-amz-object-ownership", &["BucketOwnerEnforced"], "object ownership other than BucketOwnerEnforced"),
+    refuse("x-amz-server-side-encryption*", &[], "server-side encryption"),
+    refuse("x-amz-copy-source-*", &[], "copying"),
+    refuse("x-amz-tagging*", &[], "object tags"),
+    refuse("x-amz-object-lock-*", &[], "object lock"),
+    refuse("x-amz-bucket-object-lock-enabled", &["false"], "object lock"),
+    refuse("x-amz-website-redirect-location", &[], "website redirects"),
+    refuse("x-amz-write-offset-bytes", &[], "appending"),
+    refuse("x-amz-mfa", &[], "deleting with multi-factor authentication"),
+    refuse("x-amz-if-match-*", &[], "conditional deletes"),
+    refuse("x-amz-checksum-md5", &[], "this checksum algorithm"),
+    refuse("x-amz-checksum-sha512", &[], "this checksum algorithm"),
+    refuse("x-amz-checksum-xxhash*", &[], "this checksum algorithm"),
+];
+
+const STORAGE_CLASSES: [&str; 11] = [
+    "REDUCED_REDUNDANCY",
+    "STANDARD_IA",
+    "ONEZONE_IA",
+    "INTELLIGENT_TIERING",
+    "GLACIER",
+    "DEEP_ARCHIVE",
+    "OUTPOSTS",
+    "GLACIER_IR",
+    "SNOW",
+    "EXPRESS_ONEZONE",
+    "FSX_OPENZFS",
+];
+
+/// Refuses what the headers and the query ask for in vain.
+///
+/// # Errors
+/// `NotImplemented`; `InvalidStorageClass` and `InvalidBucketOwnerAWSAccountID` for what S3 does not know either;
+/// `AccessDenied` for an expected owner who is another.
+pub fn check(headers: &HeaderMap, query: &Query) -> Result<(), Error> {
+    for (name, value) in headers {
+        let Some(refusal) = REFUSALS.iter().find(|refusal| refusal.is_about(name.as_str())) else { continue };
+        if !refusal.harmless.iter().any(|harmless| value.as_bytes().eq_ignore_ascii_case(harmless.as_bytes())) {
+            return Err(Error::not_implemented(name.as_str(), refusal.why));
+        }
+    }
+    if query.get("versionId").is_some_and(|version| version != "null") {
+        return Err(Error::not_implemented("versionId", "versions of objects"));
+    }
+    check_storage_class(headers)?;
+    check_owner(headers)
+}
+
+impl Refusal {
+    fn is_about(&self, name: &str) -> bool {
+        match self.header.strip_suffix('*') {
+            Some(prefix) => name.starts_with(prefix),
+            None => name == self.header,
+        }
+    }
+}
+
+fn check_storage_class(headers: &HeaderMap) -> Result<(), Error> {
+    match single(headers, "x-amz-storage-class")? {
+        None | Some("STANDARD") => Ok(()),
+        Some(class) if STORAGE_CLASSES.contains(&class) => {
+            Err(Error::not_implemented("x-amz-storage-class", "storage classes other than STANDARD"))
+        }
+        Some(class) => Err(Error::new(Code::INVALID_STORAGE_CLASS).with("StorageClassRequested", class)),
+    }
+}
+
+fn check_owner(headers: &HeaderMap) -> Result<(), Error> {
+    match single(headers, "x-amz-expected-bucket-owner")? {
+        None | Some(ACCOUNT_ID) => Ok(()),
+        Some(owner) if owner.len() == ACCOUNT_ID.len() && owner.bytes().all(|byte| byte.is_ascii_digit()) => {
+            Err(Code::ACCESS_DENIED.into())
+        }
+        Some(_) => Err(Code::INVALID_BUCKET_OWNER.into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use http::{HeaderName, HeaderValue};
+
+    use super::*;
+
+    fn checked(name: &'static str, value: &'static str) -> Result<(), &'static str> {
+        let headers = HeaderMap::from_iter([(HeaderName::from_static(name), HeaderValue::from_static(value))]);
+        check(&headers, &Query::default()).map_err(|error| error.code().name)
+    }
+
+    #[test]
+    fn nothing_unbuilt_passes() {
+        for (name, value) in [
+            ("x-amz-server-side-encryption", "AES256"),
+            ("x-amz-server-side-encryption-customer-key", "k"),
+            ("x-amz-tagging", "a=b"),
+            ("x-amz-tagging-directive", "COPY"),
+            ("x-amz-object-lock-mode", "GOVERNANCE"),
+            ("x-amz-bucket-object-lock-enabled", "true"),
+            ("x-amz-acl", "public-read"),
+            ("x-amz-grant-read", "id=x"),
+            ("x-amz-storage-class", "GLACIER"),
+            ("x-amz-website-redirect-location", "/x"),
+            ("x-amz-write-offset-bytes", "0"),
+            ("x-amz-checksum-xxhash64", "AA=="),
+        ] {
+            assert_eq!(checked(name, value), Err("NotImplemented"), "{name}");
+        }
+        let query = Query::parse("versionId=3").unwrap();
+        assert_eq!(check(&HeaderMap::new(), &query).unwrap_err().code(), Code::NOT_IMPLEMENTED);
+    }
+
+    #[test]
+    fn what_changes_nothing_passes() {
+        for (name, value) in [
+            ("x-amz-acl", "private"),
+            ("x-amz-acl", "bucket-owner-full-control"),
+            ("x-amz-bucket-object-lock-enabled", "False"),
+            ("x-amz-storage-class", "STANDARD"),
+            ("x-amz-expected-bucket-owner", "000000000000"),
+            ("x-amz-request-payer", "requester"),
+            ("x-amz-checksum-crc32", "AAAAAA=="),
+        ] {
+            assert_eq!(checked(name, value), Ok(()), "{name}");
+        }
+        assert!(check(&HeaderMap::new(), &Query::parse("versionId=null").unwrap()).is_ok());
+    }
+
+    #[test]
+    fn owners_and_classes_nobody_knows() {
+        assert_eq!(checked("x-amz-storage-class", "BEST"), Err("InvalidStorageClass"));
+        assert_eq!(checked("x-amz-expected-bucket-owner", "123456789012"), Err("AccessDenied"));
+        assert_eq!(checked("x-amz-expected-bucket-owner", "me"), Err("InvalidBucketOwnerAWSAccountID"));
+    }
+}

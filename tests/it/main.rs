@@ -1,0 +1,48 @@
+//! The gateway from outside: the real binary, real sockets, requests signed by somebody else's signer.
+//!
+//! Nothing in here imports wharf: what these tests know of it is what a client knows. [`gateway`] starts and ends
+//! processes, [`http`] is a client that can also send what no decent client sends, [`signer`] signs with the `aws-sigv4`
+//! crate, [`request`] puts the two together and checks what every answer must have (request id, date, error document).
+//! The other modules are named after the operation or the behaviour they try.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a failed assumption is the test's answer")]
+#![allow(clippy::indexing_slicing, clippy::panic, reason = "the same")]
+
+mod bucket;
+mod certificate;
+mod digests;
+mod gateway;
+mod http;
+mod process;
+mod request;
+mod signer;
+mod xml;
+
+mod auth_header;
+mod auth_presigned;
+mod bad_keys;
+mod bad_xml;
+mod buckets;
+mod checksums;
+mod complete_upload;
+mod conditions;
+mod crash;
+mod delete_object;
+mod delete_objects;
+mod expect_continue;
+mod framing;
+mod get_object;
+mod health;
+mod list_objects_v2;
+mod put_object;
+mod ranges;
+mod reserve;
+mod serve;
+mod settings;
+mod tls;
+mod trailers;
+mod unbuilt;
+mod upload_checksums;
+mod upload_listings;
+mod upload_parts;
+mod virtual_host;
