@@ -147,8 +147,15 @@ impl Running {
         answer(&mut self.committer, future)
     }
 
-    /// Lets every worker finish what there is to do.
+    /// Lets every worker finish what there is to do; once more when the catalog failed meanwhile.
     pub(crate) fn rest(&mut self) -> Result<(), String> {
+        let generation = self.meta.generation();
+        self.rest_once()?;
+        self.recover()?;
+        if self.meta.generation() == generation { Ok(()) } else { self.rest_once() }
+    }
+
+    fn rest_once(&mut self) -> Result<(), String> {
         // The first may be the end of a walk that began before the last moment.
         run_dry(&mut self.expire, &mut self.committer)?;
         run_dry(&mut self.expire, &mut self.committer)?;

@@ -9,7 +9,7 @@
 //! workers come to rest, files, rows and counters agree ([`audit`]).
 //!
 //! - `WHARF_SIM_SEEDS=1000 cargo test --test sim` plays more seeds than CI does.
-//! - A failure prints the command that replays it, `WHARF_SIM_REPLAY=seed:cut cargo test --test sim replay`.
+//! - A failure prints the command that replays it, `WHARF_SIM_REPLAY=seed:cut:later_cuts cargo test --test sim replay`.
 #![expect(clippy::expect_used, clippy::indexing_slicing, reason = "a failed assumption is the test's answer")]
 
 mod audit;

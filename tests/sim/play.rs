@@ -152,7 +152,10 @@ impl Play {
     /// A client asks for something.
     fn ask(&mut self, running: &Running) -> Result<(), String> {
         self.let_time_pass();
-        let (place, op) = workload::next(&self.rng, &self.book.borrow());
+        let (place, op) = match self.interference() {
+            Some(op) => op,
+            None => workload::next(&self.rng, &self.book.borrow()),
+        };
         // Completes come twice at once more often than chance would have it.
         let twice = matches!(op, Op::Complete { .. }) && self.rng.below(3) == 0 && self.clients.len() + 1 < CLIENTS_MAX;
         if twice {
@@ -160,6 +163,16 @@ impl Play {
         }
         self.start(running, place, op);
         Ok(())
+    }
+
+    /// Now and then what ends an upload, while a part of it is on its way.
+    fn interference(&self) -> Option<(Place, Op)> {
+        let staging = |client: &Client| match client.op {
+            Op::Stage { upload, .. } => Some(upload),
+            _ => None,
+        };
+        let upload = self.clients.iter().find_map(staging).filter(|_| self.rng.below(3) == 0)?;
+        workload::end_of(&self.rng, &self.book.borrow(), upload)
     }
 
     fn start(&mut self, running: &Running, place: Place, op: Op) {
@@ -203,8 +216,8 @@ impl Play {
     /// Somebody goes on by one step.
     fn turn(&mut self, running: &mut Running) -> Result<(), String> {
         match self.rng.below(32) {
-            0..=15 => self.poll_one(),
-            16..=23 => running.committer.step().map(|_| ()).map_err(|error| error.to_string()),
+            0..=17 => self.poll_one(),
+            18..=23 => running.committer.step().map(|_| ()).map_err(|error| error.to_string()),
             // Errors of the others are met again: what they leave undone shows at the latest when they rest.
             24..=26 => {
                 let _ = running.gc.step();
@@ -287,7 +300,6 @@ impl Play {
     /// Nobody asks for anything, and the workers finish what there is to do.
     fn rest(&mut self, running: &mut Running) -> Result<(), String> {
         running.rest()?;
-        running.recover()?;
         let found = audit::look(running, &mut self.book.borrow_mut())?;
         self.book.borrow_mut().settle(&found)?;
         audit::check_expired(&self.machine, &found, &self.book.borrow())?;

@@ -45,6 +45,14 @@ pub(crate) fn next(rng: &SeededRng, book: &Book) -> (Place, Op) {
     }
 }
 
+/// What ends this upload.
+pub(crate) fn end_of(rng: &SeededRng, book: &Book, upload: OpId) -> Option<(Place, Op)> {
+    let known = book.uploads.get(&upload)?;
+    let abort = Op::Abort { upload };
+    let op = if rng.below(3) == 0 { abort } else { complete(rng, upload, known).unwrap_or(abort) };
+    Some((known.place, op))
+}
+
 fn one_of<T: Copy>(rng: &SeededRng, choice: &[T]) -> T {
     choice[usize::try_from(rng.below(choice.len() as u64)).unwrap_or_default()]
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 use wharf::base::limits::COMPLETED_KEPT;
 use wharf::store::error::{Error, Missing};
 use wharf::store::fsio::Durability;
+use wharf::store::meta::{Batch, Meta as _, Space, Write};
 
 use crate::rig::{IDLE_MAX, Rig, parse, random_bytes};
 
@@ -59,4 +60,26 @@ fn many_uploads_expire_at_once() {
     rig.clock.advance(IDLE_MAX);
     rig.rest();
     rig.check_empty();
+}
+
+/// A row that cannot be read stays where it is, with its bytes. It once kept everything in the grave, and every upload
+/// from expiring.
+#[test]
+fn an_unreadable_row_keeps_nothing_else() {
+    let mut rig = Rig::new(Durability::Strict);
+    let nonsense = [(Space::Grave, vec![0; 8]), (Space::Uploads, vec![0; 8]), (Space::Completed, vec![0; 8])];
+    for (space, key) in nonsense.clone() {
+        rig.wait(rig.meta.commit(Batch::default().write(Write::Put(space, key, b"?".to_vec())))).unwrap();
+    }
+    let id = rig.create("key");
+    rig.stage("key", id, 1, random_bytes(1, 5000)).unwrap();
+    let done = rig.create("done");
+    let parts = [rig.stage("done", done, 1, random_bytes(2, 5000)).unwrap()];
+    rig.complete("done", done, &parts).unwrap();
+    rig.clock.advance(COMPLETED_KEPT);
+    rig.rest();
+    assert_eq!(rig.files().len(), 1, "the idle upload's part is gone, the object is not");
+    for (space, _) in nonsense {
+        assert_eq!(rig.rows(space), 1, "{space:?}");
+    }
 }

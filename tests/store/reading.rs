@@ -1,10 +1,12 @@
 //! Reads while the object goes away, and of bytes that are no longer what was written.
 
+use std::sync::{Arc, mpsc};
+
 use bytes::Bytes;
 use wharf::store::error::Error;
 use wharf::store::fsio::Durability;
 
-use crate::rig::{Rig, parse, random_bytes};
+use crate::rig::{Rig, Stop, parse, random_bytes};
 
 /// gc leaves alone what is being read, however long that takes, and frees it afterwards.
 #[test]
@@ -37,6 +39,32 @@ fn an_object_that_is_being_read_is_not_collected() {
     }
     rig.collect();
     assert_eq!(rig.files(), [], "nobody reads any more");
+}
+
+/// The moment between the look into the catalog and the pin: whoever looked before the burial may pin what is buried, so gc
+/// waits for them.
+#[test]
+fn an_object_that_somebody_is_about_to_read_is_not_collected() {
+    let mut rig = Rig::new(Durability::Strict);
+    let whole = random_bytes(5, 100_000);
+    rig.put("key", whole.clone());
+    let (looked, wait_looked) = mpsc::channel();
+    let (go_on, wait_go_on) = mpsc::channel();
+    *rig.meta.stop.lock().unwrap() = Some(Stop { looked, go_on: wait_go_on });
+    let (store, bucket) = (Arc::clone(&rig.store), rig.bucket.clone());
+    let opening = std::thread::spawn(move || store.open_object(&bucket, &parse("key")).unwrap());
+    wait_looked.recv().unwrap();
+    rig.wait(rig.store.delete_object(&rig.bucket, &parse("key"))).unwrap();
+    rig.collect_for(20);
+    assert_eq!(rig.files().len(), 1, "its reader has looked and not pinned yet");
+    go_on.send(()).unwrap();
+    let mut reader = opening.join().unwrap().read(0..u64::MAX);
+    rig.collect_for(20);
+    let read = rig.wait(reader.next()).unwrap().unwrap();
+    assert!(whole == read, "{} bytes that are not the object's", read.len());
+    drop(reader);
+    rig.collect();
+    assert_eq!(rig.files(), []);
 }
 
 /// Flips one bit of the `index`th blob file, at `offset`.

@@ -3,7 +3,7 @@
 use std::future::Future;
 use std::ops::ControlFlow;
 use std::path::Path;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, mpsc};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -27,7 +27,7 @@ use wharf::store::maintain::gc::Gc;
 use wharf::store::maintain::sweep::Sweep;
 use wharf::store::meta::commit::Committer;
 use wharf::store::meta::local::{CatalogEvent, LocalMeta};
-use wharf::store::meta::{Batch, CommitFuture, Meta, MetaError, Snapshot, Space, Visit};
+use wharf::store::meta::{Batch, CommitFuture, Meta, MetaError, Snapshot, Space, Visit, Visitor};
 use wharf::store::room::Reserve;
 use wharf::store::types::{
     Attributes, Bucket, BucketName, CompleteRequest, CompletedUpload, ETag, ListedPart, NewUpload, ObjectInfo,
@@ -63,15 +63,49 @@ pub(crate) struct Rig {
     pub(crate) directory: TempDir,
 }
 
-/// A catalog that notes how many rows each batch writes.
+/// A catalog that notes how many rows each batch writes, and stops a reader where a test wants it.
 pub(crate) struct CountedMeta {
     inner: LocalMeta,
     pub(crate) writes: Mutex<Vec<usize>>,
+    /// Where the next snapshot stops.
+    pub(crate) stop: Mutex<Option<Stop>>,
+}
+
+/// A snapshot stops after its first look, says so, and goes on when it is told to.
+pub(crate) struct Stop {
+    pub(crate) looked: mpsc::Sender<()>,
+    pub(crate) go_on: mpsc::Receiver<()>,
+}
+
+struct StoppedSnapshot {
+    inner: Box<dyn Snapshot>,
+    stop: Stop,
+}
+
+impl Snapshot for StoppedSnapshot {
+    fn get(&self, space: Space, key: &[u8]) -> Result<Option<Vec<u8>>, MetaError> {
+        let record = self.inner.get(space, key);
+        self.stop.looked.send(()).unwrap();
+        self.stop.go_on.recv().unwrap();
+        record
+    }
+
+    fn scan(&self, space: Space, start: &[u8], end: &[u8], visit: &mut Visitor<'_>) -> Result<(), MetaError> {
+        self.inner.scan(space, start, end, visit)
+    }
+
+    fn counter(&self, name: &[u8]) -> Result<i64, MetaError> {
+        self.inner.counter(name)
+    }
 }
 
 impl Meta for CountedMeta {
     fn snapshot(&self) -> Result<Box<dyn Snapshot>, MetaError> {
-        self.inner.snapshot()
+        let inner = self.inner.snapshot()?;
+        Ok(match self.stop.lock().unwrap().take() {
+            Some(stop) => Box::new(StoppedSnapshot { inner, stop }),
+            None => inner,
+        })
     }
 
     fn commit(&self, batch: Batch) -> CommitFuture {
@@ -106,7 +140,7 @@ impl Rig {
         };
         let (local, committer) = LocalMeta::open(Box::new(open_backend), Arc::new(observe)).unwrap();
         let committer = Some(std::thread::spawn(move || drive(committer)));
-        let meta = Arc::new(CountedMeta { inner: local.clone(), writes: Mutex::default() });
+        let meta = Arc::new(CountedMeta { inner: local.clone(), writes: Mutex::default(), stop: Mutex::default() });
         let run = runtime.block_on(runs::begin(meta.as_ref())).unwrap();
         let rng = Arc::new(SeededRng::new(u64::from(run.number)));
         let (clock, metrics) = (Arc::new(ManualClock::new(Timestamp(1_800_000_000_000))), Metrics::new());
@@ -224,6 +258,15 @@ impl Rig {
             }
         }
         panic!("gc has always more to do");
+    }
+
+    /// So many steps of gc, whatever it waits for.
+    pub(crate) fn collect_for(&mut self, steps: usize) {
+        for _ in 0..steps {
+            if let Next::After(pause) = self.gc.step().unwrap() {
+                self.gc.bell().wait(pause.min(Duration::from_millis(1)));
+            }
+        }
     }
 
     /// Files below `blobs`, with their lengths.

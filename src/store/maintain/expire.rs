@@ -75,6 +75,8 @@ impl Expire {
             match self.is_idle(snapshot, record) {
                 Ok(Some(number)) => old = Some((row.to_vec(), number)),
                 Ok(None) => {}
+                // An unreadable upload stays, and must not keep the others.
+                Err(Error::Corrupt(why)) => tracing::error!(%why, "an open upload is unreadable"),
                 Err(error) => failure = Some(error),
             }
             ControlFlow::Continue(Visit::Next)
@@ -109,7 +111,6 @@ impl Expire {
         let mut looked = 0;
         let mut batch = Batch::default();
         let mut next = None;
-        let mut failure = None;
         snapshot.scan(Space::Completed, from, &[], &mut |key, record| {
             if looked == MAINTENANCE_STEP_ITEMS {
                 next = Some(key.to_vec());
@@ -121,14 +122,11 @@ impl Expire {
                     batch.writes.push(Write::Delete(Space::Completed, key.to_vec()));
                 }
                 Ok(_) => {}
-                Err(error) => failure = Some(error),
+                Err(error) => tracing::error!(%error, "a completed upload is unreadable"),
             }
             ControlFlow::Continue(Visit::Next)
         })?;
-        match failure {
-            Some(error) => Err(error.into()),
-            None => Ok((batch, next)),
-        }
+        Ok((batch, next))
     }
 }
 

@@ -23,6 +23,8 @@ use crate::store::{Store, manifest};
 
 /// How long an idle collector waits: its bell rings when something is buried.
 const IDLE_PAUSE: Duration = Duration::from_secs(30);
+/// How long it waits before it looks again at what it had to leave.
+const WALK_PAUSE: Duration = Duration::from_secs(1);
 /// How long it waits for a reader that is just looking into the catalog.
 const FENCE_PAUSE: Duration = Duration::from_millis(1);
 
@@ -31,6 +33,8 @@ pub struct Gc {
     store: Arc<Store>,
     /// Rows before this have been looked at in this walk.
     cursor: Vec<u8>,
+    /// This walk left something behind that a later one may free.
+    again: bool,
     state: State,
 }
 
@@ -44,8 +48,8 @@ enum State {
 /// A row of the grave.
 struct Row {
     key: Vec<u8>,
-    space: Space,
-    record: Vec<u8>,
+    /// The number of the space it came from, then its record.
+    buried: Vec<u8>,
 }
 
 /// What a step does: blobs first, then the batch.
@@ -58,14 +62,14 @@ struct Plan {
 impl Gc {
     /// A collector of this store's grave.
     pub fn new(store: Arc<Store>) -> Self {
-        Self { store, cursor: Vec::new(), state: State::Walk }
+        Self { store, cursor: Vec::new(), again: false, state: State::Walk }
     }
 
     fn walk(&mut self) -> Result<Next, Error> {
         let snapshot = self.store.snapshot()?;
         let mut rows = Vec::new();
         snapshot.scan(Space::Grave, &self.cursor, &[], &mut |key, buried| {
-            rows.push((key.to_vec(), buried.to_vec()));
+            rows.push(Row { key: key.to_vec(), buried: buried.to_vec() });
             if rows.len() < MAINTENANCE_STEP_ITEMS {
                 ControlFlow::Continue(Visit::Next)
             } else {
@@ -74,11 +78,9 @@ impl Gc {
         })?;
         let fence = self.store.pins.raise_fence();
         if rows.is_empty() {
-            let walked = !std::mem::take(&mut self.cursor).is_empty();
-            // What was pinned in this walk is looked at again a while later.
-            return Ok(Next::After(if walked { Duration::from_secs(1) } else { IDLE_PAUSE }));
+            self.cursor.clear();
+            return Ok(Next::After(if std::mem::take(&mut self.again) { WALK_PAUSE } else { IDLE_PAUSE }));
         }
-        let rows = rows.into_iter().map(|(key, buried)| Row::read(key, &buried)).collect::<Result<_, Error>>()?;
         self.state = State::Fenced(rows, fence);
         Ok(Next::Again)
     }
@@ -99,13 +101,16 @@ impl Gc {
                 }
                 answer => answer?,
             };
-            // A row with work left is looked at again in the next step.
-            if state == RowState::Passed {
+            self.again |= state == RowState::Pinned;
+            // A row with work left is looked at again in the next step, or in the next walk when others followed it.
+            if state == RowState::Open {
+                self.again = true;
+            } else {
                 self.cursor.push(0);
             }
         }
         drop(snapshot);
-        self.store.blobs.remove(&plan.blobs)?;
+        self.store.blobs.remove(&plan.blobs).inspect_err(|_| self.again = true)?;
         if plan.batch.writes.is_empty() {
             return Ok(Next::Again);
         }
@@ -115,24 +120,25 @@ impl Gc {
     }
 
     fn plan_row(&self, snapshot: &dyn Snapshot, row: &Row, plan: &mut Plan) -> Result<RowState, Error> {
-        let finished = match row.space {
+        let (space, record) = row.read()?;
+        let finished = match space {
             Space::Current => {
-                let (_, object) = schema::decode::<ObjectRecord>(&row.record)?;
+                let (_, object) = schema::decode::<ObjectRecord>(record)?;
                 if self.store.pins.is_pinned(&object.content) {
-                    return Ok(RowState::Passed);
+                    return Ok(RowState::Pinned);
                 }
                 plan.content(snapshot, &object.content)?
             }
             Space::Uploads => {
-                let (_, upload) = schema::decode::<UploadRecord>(&row.record)?;
+                let (_, upload) = schema::decode::<UploadRecord>(record)?;
                 plan.parts(snapshot, upload.number, None)?
             }
             Space::Completed => {
-                let (_, completed) = schema::decode::<CompletedRecord>(&row.record)?;
+                let (_, completed) = schema::decode::<CompletedRecord>(record)?;
                 plan.parts(snapshot, completed.number, Some(&completed.content))?
             }
             Space::Buckets => {
-                let (number, _) = schema::decode::<BucketRecord>(&row.record)?;
+                let (number, _) = schema::decode::<BucketRecord>(record)?;
                 self.plan_bucket(snapshot, number, plan)?
             }
             other => return Err(Error::Corrupt(format!("the grave holds a row of {}", other.name()))),
@@ -174,19 +180,21 @@ impl Gc {
 
 #[derive(PartialEq, Eq)]
 enum RowState {
-    /// Nothing more to do here in this walk.
+    /// Nothing more to do here.
     Passed,
+    /// Somebody reads it.
+    Pinned,
     /// More to free than fits a step.
     Open,
 }
 
 impl Row {
-    fn read(key: Vec<u8>, buried: &[u8]) -> Result<Self, Error> {
+    fn read(&self) -> Result<(Space, &[u8]), Error> {
         let (space, record) =
-            buried.split_first().ok_or_else(|| Error::Corrupt("an empty row in the grave".to_owned()))?;
+            self.buried.split_first().ok_or_else(|| Error::Corrupt("an empty row in the grave".to_owned()))?;
         let space = Space::from_number(*space)
             .ok_or_else(|| Error::Corrupt(format!("the grave holds a row of space {space}")))?;
-        Ok(Self { key, space, record: record.to_vec() })
+        Ok((space, record))
     }
 }
 
@@ -304,6 +312,7 @@ impl Worker for Gc {
             }
             State::Committing(mut commit) => match commit.poll() {
                 Some(answer) => {
+                    self.again |= answer.is_err();
                     answer.map_err(|error| WorkerError(error.to_string()))?;
                     Ok(Next::Again)
                 }
