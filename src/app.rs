@@ -397,6 +397,13 @@ fn stop_signal() -> std::io::Result<StopSignal> {
     use tokio::signal::unix::{SignalKind, signal};
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
+    // A terminal that goes away, or an operator who expects a reload, must not end the gateway.
+    let mut hangup = signal(SignalKind::hangup())?;
+    tokio::spawn(async move {
+        while hangup.recv().await.is_some() {
+            tracing::info!("SIGHUP: there is nothing to load again");
+        }
+    });
     let (stop, stopped) = tokio::sync::watch::channel(false);
     tokio::spawn(async move {
         tokio::select! {

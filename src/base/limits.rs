@@ -28,6 +28,8 @@ pub const HEADERS_MAX_BYTES: usize = 16 << 10;
 pub const CONNECTION_BUFFER_MAX_BYTES: usize = 64 << 10;
 /// Headers of one request: 2 KiB of user metadata can be that many short ones.
 pub const HEADERS_MAX: usize = 400;
+/// Parameters of one query: S3's operations take at most two dozen.
+pub const QUERY_PARAMETERS_MAX: usize = 128;
 /// CompleteMultipartUpload's document: 10,000 parts with a checksum each take under 3 MiB.
 pub const COMPLETE_BODY_MAX_BYTES: usize = 4 << 20;
 /// DeleteObjects' document: 1000 keys of 1024 bytes, each perhaps six times as long in entities.

@@ -118,6 +118,9 @@ pub(super) fn buckets(texts: &[String]) -> Result<Vec<BucketName>, String> {
                 "{item:?}: buckets have no {property:?} property in this version; give {name:?} alone"
             ));
         }
+        if item == "minio" {
+            return Err("\"minio\" is no bucket name: /minio/health/... answers probes".to_owned());
+        }
         BucketName::parse(item).ok_or_else(|| {
             format!("{item:?} is not a bucket name (3 to 63 of a-z, 0-9, . and -, by the rules of Amazon S3)")
         })

@@ -130,12 +130,17 @@ impl S3 {
     }
 
     async fn answer(&self, head: &Parts, body: Body, trace: &mut Trace) -> Result<Response<Body>, Error> {
-        if let Some(response) = health(head, &self.config.health) {
+        let address = Address::parse(&head.uri, &head.headers, &self.config.domains);
+        // In a bucket's own host these paths are ordinary keys. A probe need not name a host at all.
+        if !address.as_ref().is_ok_and(|address| address.virtual_host)
+            && let Some(response) = health(head, &self.config.health)
+        {
             trace.operation = HEALTH;
             return Ok(response);
         }
         check_size(head)?;
-        let address = Address::parse(&head.uri, &head.headers, &self.config.domains)?;
+        check_coding(head)?;
+        let address = address?;
         let query = Query::parse(head.uri.query().unwrap_or_default())?;
         let headers = hoisted(&head.headers, &query);
         trace.address(&address, &query);
@@ -291,6 +296,16 @@ fn check_size(head: &Parts) -> Result<(), Error> {
         return Ok(());
     }
     Err(Error::new(Code::REQUEST_HEADERS_TOO_LARGE).with("MaxSizeAllowed", HEADERS_MAX_BYTES.to_string()))
+}
+
+/// Only `chunked` is understood: whatever else is named would be stored still encoded (RFC 9112 section 6.1).
+fn check_coding(head: &Parts) -> Result<(), Error> {
+    match head.headers.get(http::header::TRANSFER_ENCODING) {
+        Some(coding) if !coding.as_bytes().eq_ignore_ascii_case(b"chunked") => {
+            Err(Error::new(Code::NOT_IMPLEMENTED).message("Only the transfer coding chunked is implemented."))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// The headers, and in their place the `x-amz-*` parameters of the query: presigning clients move headers there, signed like

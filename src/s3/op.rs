@@ -123,14 +123,15 @@ pub fn select(method: &Method, target: Target, query: &Query, headers: &HeaderMa
         let message = format!("Conflicting query string parameters: {}, {}", winner.query, rival.query);
         return Err(Error::new(Code::INVALID_ARGUMENT).message(message).with("ArgumentName", "ResourceType"));
     }
-    match query.names().find(|name| !winner.knows(name) && is_subresource(target, name)) {
+    match query.names().find(|name| !winner.knows(name) && is_subresource(name)) {
         None => Ok(winner),
         Some(name) => Err(unknown_subresource(method, target, name, query)),
     }
 }
 
-fn is_subresource(target: Target, name: &str) -> bool {
-    rows().filter(|op| op.target == target).any(|op| op.needs(name))
+/// A sub-resource of any target: `DELETE /bucket?uploadId=x` is an abort whose key got lost, not the end of a bucket.
+fn is_subresource(name: &str) -> bool {
+    rows().any(|op| op.needs(name))
 }
 
 fn unknown_subresource(method: &Method, target: Target, name: &str, query: &Query) -> Error {

@@ -3,6 +3,7 @@
 use super::address::percent_decode;
 use super::error::Code;
 use super::error::Error;
+use crate::base::limits::QUERY_PARAMETERS_MAX;
 
 /// Decoded parameters in the order of the request.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -22,6 +23,9 @@ impl Query {
             let (name, value) = (decode(name)?, decode(value)?);
             if pairs.iter().any(|(known, _)| *known == name) {
                 return Err(Error::argument(format!("The query parameter {name} is given twice."), &name, &value));
+            }
+            if pairs.len() == QUERY_PARAMETERS_MAX {
+                return Err(Code::INVALID_URI.into());
             }
             pairs.push((name, value));
         }

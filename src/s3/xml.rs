@@ -138,6 +138,16 @@ impl Element {
         self.child(name).map(|child| child.text.as_str())
     }
 
+    /// The text of the one child called `name`: `MalformedXML` when there are several, or when it has children of its own.
+    pub fn only_text(&self, name: &str) -> Result<Option<&str>, Error> {
+        let mut named = self.children_named(name);
+        match (named.next(), named.next()) {
+            (None, _) => Ok(None),
+            (Some(child), None) if child.children.is_empty() => Ok(Some(child.text.as_str())),
+            _ => Err(malformed("an element is there twice, or holds elements in place of text")),
+        }
+    }
+
     /// The children called `name`.
     pub fn children_named<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a Self> {
         self.children.iter().filter(move |child| child.name == name)

@@ -38,7 +38,7 @@ impl Store {
         let (upload, parts) = {
             let snapshot = self.snapshot()?;
             let Some(upload) = find_upload(snapshot.as_ref(), bucket, key, id)? else {
-                return completed_before(snapshot.as_ref(), bucket, key, id, &fingerprint);
+                return completed_before(snapshot.as_ref(), bucket, key, id, &fingerprint, &request);
             };
             let parts = pick_parts(snapshot.as_ref(), id, &request)?;
             (upload, parts)
@@ -49,7 +49,7 @@ impl Store {
             Ok(()) => Ok(answer),
             // Somebody else completed or aborted it between the look and the commit.
             Err(Error::Conflict | Error::Precondition) if self.upload(bucket, key, id).is_err() => {
-                completed_before(self.snapshot()?.as_ref(), bucket, key, id, &fingerprint)
+                completed_before(self.snapshot()?.as_ref(), bucket, key, id, &fingerprint, &request)
             }
             Err(error) => Err(error),
         }
@@ -174,16 +174,14 @@ fn check(
     if size > OBJECT_SIZE_MAX_BYTES {
         return Err(Invalid::ObjectTooLarge(size).into());
     }
-    if let Some(expected) = request.object_size.filter(|expected| *expected != size) {
-        return Err(Invalid::ObjectSize { expected, actual: size }.into());
-    }
+    check_object_size(request, size)?;
     let mut md5 = Md5::new();
     for (_, part) in parts {
         md5.update(*part.md5);
     }
     let count = u16::try_from(parts.len()).map_err(|_| Invalid::PartCount)?;
     let checksum = object_checksum(upload, parts, count)?;
-    check_object_checksum(upload, request, &checksum)?;
+    check_object_checksum(request, &checksum)?;
     Ok(CompletedUpload { etag: ETag { md5: md5.finalize().into(), parts: Some(count) }, size, checksum })
 }
 
@@ -256,19 +254,21 @@ fn part_checksum(part: &PartRecord, algorithm: ChecksumAlgorithm) -> Result<Chec
         .ok_or_else(|| Error::Corrupt(format!("a part has no {} checksum", algorithm.name())))
 }
 
-fn check_object_checksum(
-    upload: &UploadInfo,
-    request: &CompleteRequest,
-    actual: &ObjectChecksum,
-) -> Result<(), Invalid> {
+fn check_object_size(request: &CompleteRequest, actual: u64) -> Result<(), Invalid> {
+    match request.object_size {
+        Some(expected) if expected != actual => Err(Invalid::ObjectSize { expected, actual }),
+        _ => Ok(()),
+    }
+}
+
+fn check_object_checksum(request: &CompleteRequest, actual: &ObjectChecksum) -> Result<(), Invalid> {
     if let Some(named) = request.checksum_type.filter(|named| *named != actual.kind) {
         return Err(Invalid::ChecksumType { expected: actual.kind.name(), actual: named.name() });
     }
     let Some((given, parts)) = &request.checksum else { return Ok(()) };
     let algorithm = actual.value.algorithm();
     if given.algorithm() != algorithm {
-        let expected = upload.checksum.map_or("null", |(algorithm, _)| algorithm.name());
-        return Err(Invalid::ChecksumAlgorithm { expected, actual: given.algorithm().name() });
+        return Err(Invalid::ChecksumAlgorithm { expected: algorithm.name(), actual: given.algorithm().name() });
     }
     // A composite may be named with or without its count.
     if *given != actual.value || parts.is_some_and(|parts| Some(parts) != actual.parts) {
@@ -284,6 +284,7 @@ fn completed_before(
     key: &ObjectKey,
     id: UploadId,
     fingerprint: &[u8; 32],
+    request: &CompleteRequest,
 ) -> Result<CompletedUpload, Error> {
     let record = snapshot.get(Space::Completed, &schema::number_key(id.number))?;
     let (_, record) = schema::decode::<CompletedRecord>(&record.ok_or(Error::NotFound(Missing::Upload))?)?;
@@ -293,11 +294,10 @@ fn completed_before(
     if *record.fingerprint != *fingerprint {
         return Err(Invalid::CompletedDifferently.into());
     }
-    Ok(CompletedUpload {
-        etag: ETag { md5: *record.md5, parts: Some(record.parts) },
-        size: record.size,
-        checksum: read_object_checksum(&record.checksum)?,
-    })
+    let checksum = read_object_checksum(&record.checksum)?;
+    check_object_size(request, record.size)?;
+    check_object_checksum(request, &checksum)?;
+    Ok(CompletedUpload { etag: ETag { md5: *record.md5, parts: Some(record.parts) }, size: record.size, checksum })
 }
 
 /// What makes two completes the same: their part numbers and ETags.

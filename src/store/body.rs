@@ -18,7 +18,7 @@ use crate::store::room::Room;
 use crate::store::types::{StagedBody, StagedContent};
 
 /// Pieces below this are copied together.
-const SMALL_PIECE_BYTES: usize = 4 << 10;
+const SMALL_PIECE_BYTES: usize = 16 << 10;
 
 /// A body on its way in. Dropping it leaves nothing behind.
 pub struct BodyWriter {

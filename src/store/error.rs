@@ -132,6 +132,8 @@ impl From<BlobError> for Error {
         match error {
             BlobError::NotFound(_) | BlobError::Damaged { .. } => Self::Corrupt(error.to_string()),
             BlobError::Full => Self::Full,
+            // Out of files (ENFILE, EMFILE): a moment later there may be some.
+            BlobError::Io(ref io) if matches!(io.raw_os_error(), Some(23 | 24)) => Self::Busy(error.to_string()),
             BlobError::Io(_) => Self::Io(error.to_string()),
         }
     }

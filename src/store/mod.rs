@@ -155,7 +155,7 @@ impl Store {
             StagedContent::Inline(bytes) if bytes.is_empty() => (Vec::new(), Content::Empty, None),
             StagedContent::Inline(bytes) => {
                 let number = self.numbers.next();
-                let write = Write::Put(Space::Inline, schema::number_key(number), bytes.into());
+                let write = Write::Put(Space::Inline, schema::number_key(number), schema::encode_inline(&bytes));
                 (vec![write], Content::Inline(number), None)
             }
             StagedContent::Blob(sealed, guard) => {

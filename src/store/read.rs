@@ -254,10 +254,10 @@ impl Rest {
 }
 
 fn inline(snapshot: &dyn Snapshot, number: u64) -> Result<Bytes, Error> {
-    snapshot
+    let row = snapshot
         .get(Space::Inline, &schema::number_key(number))?
-        .map(Bytes::from)
-        .ok_or_else(|| Error::Corrupt(format!("inline body {number} is missing")))
+        .ok_or_else(|| Error::Corrupt(format!("inline body {number} is missing")))?;
+    Ok(schema::decode_inline(row)?)
 }
 
 impl Source {

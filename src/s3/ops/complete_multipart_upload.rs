@@ -93,7 +93,8 @@ fn parts(body: &[u8]) -> Result<Vec<ListedPart>, Error> {
 }
 
 fn part(element: &Element) -> Result<ListedPart, Error> {
-    let number = element.child_text("PartNumber").map(str::trim).and_then(|text| text.parse::<i64>().ok());
+    let number = element.only_text("PartNumber")?.map(str::trim);
+    let number = number.filter(|text| !text.starts_with('+')).and_then(|text| text.parse::<i64>().ok());
     let number = number.ok_or_else(|| xml::malformed("a part without a number"))?;
     let number = u64::try_from(number).ok().and_then(PartNumber::new).ok_or_else(|| {
         let message = "PartNumber must be an integer between 1 and 10000, inclusive";

@@ -100,9 +100,9 @@ impl Request {
 
 impl Listed {
     fn parse(object: &Element) -> Result<Self, Error> {
-        let key = object.child_text("Key").filter(|key| !key.is_empty());
+        let key = object.only_text("Key")?.filter(|key| !key.is_empty());
         let key = key.ok_or_else(|| xml::malformed("an object without a key"))?.to_owned();
-        let version = object.child_text("VersionId").filter(|version| !matches!(*version, "" | "null"));
+        let version = object.only_text("VersionId")?.filter(|version| !matches!(*version, "" | "null"));
         let conditional = ["ETag", "LastModifiedTime", "Size"].into_iter().find(|name| object.child(name).is_some());
         Ok(Self { key, unbuilt: version.map(|_| "VersionId").or(conditional) })
     }
@@ -133,6 +133,8 @@ mod tests {
             keys(1001),
             "<Delete><Object/></Delete>".into(),
             "<Delete><Object><Key/></Object></Delete>".into(),
+            "<Delete><Object><Key>a<b>c</b>d</Key></Object></Delete>".into(),
+            "<Delete><Object><Key>a</Key><Key>b</Key></Object></Delete>".into(),
         ] {
             assert_eq!(Request::parse(body.as_bytes()).unwrap_err().code().name, "MalformedXML");
         }

@@ -13,7 +13,7 @@
 //! | Runs | run, 4 | nothing |
 //! | Buckets | name | [`BucketRecord`]; its revision is the bucket's number, for ever |
 //! | Current | bucket number, 8; escaped key | [`ObjectRecord`] |
-//! | Inline | growing number, 8 | the body, bare |
+//! | Inline | growing number, 8 | CRC32C of the body, 4; the body |
 //! | Blobs | blob id, 16 | [`BlobRecord`] |
 //! | Manifests | growing number, 8 | [`ManifestRecord`] |
 //! | Extents | manifest number, 8; index, 4 | [`ExtentsRecord`] |
@@ -26,6 +26,7 @@
 //! An escaped key is the key with each byte 00 written as 00 FF, then 00 01: so a key sorts before every longer key that
 //! begins with it, whatever follows in the row's key.
 
+use bytes::Bytes;
 use minicbor::bytes::ByteArray;
 use minicbor::{Decode, Encode};
 
@@ -163,6 +164,26 @@ pub fn extents_key(manifest: u64, index: u32) -> Vec<u8> {
 /// The row of a run.
 pub fn run_key(run: u32) -> Vec<u8> {
     run.to_be_bytes().to_vec()
+}
+
+/// A row of `Inline`.
+pub fn encode_inline(body: &[u8]) -> Vec<u8> {
+    let mut row = Checksum::of(ChecksumAlgorithm::Crc32c, body).bytes().to_vec();
+    row.extend_from_slice(body);
+    row
+}
+
+/// The body in a row of `Inline`, verified.
+pub fn decode_inline(row: Vec<u8>) -> Result<Bytes, BadRecord> {
+    let mut body = Bytes::from(row);
+    if body.len() < ChecksumAlgorithm::Crc32c.len_bytes() {
+        return Err(BadRecord(format!("an inline body of only {} bytes", body.len())));
+    }
+    let crc = body.split_to(ChecksumAlgorithm::Crc32c.len_bytes());
+    if Checksum::of(ChecksumAlgorithm::Crc32c, &body).bytes() != crc.as_ref() {
+        return Err(BadRecord("an inline body that does not match its checksum".to_owned()));
+    }
+    Ok(body)
 }
 
 /// A record of `Buckets`.
@@ -473,6 +494,20 @@ mod tests {
         assert!(upload_key(1, "a", u64::MAX) < upload_key(1, "aa", 0));
         assert!(upload_key(1, "a", 1) < upload_key(1, "a", 2));
         assert_eq!(key_of_row(&upload_key(1, "a\0b", 5)).as_deref(), Some("a\0b"));
+    }
+
+    #[test]
+    fn inline_bodies_are_verified() {
+        for body in [&b"x"[..], b"", &[7; 4096]] {
+            let mut row = encode_inline(body);
+            assert_eq!(decode_inline(row.clone()).unwrap(), body);
+            for at in 0..row.len().min(9) {
+                row[at] ^= 1;
+                assert!(decode_inline(row.clone()).is_err());
+                row[at] ^= 1;
+            }
+        }
+        assert!(decode_inline(vec![0; 3]).is_err());
     }
 
     #[test]
