@@ -11,18 +11,18 @@ mod workers;
 
 use std::io::Write as _;
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use crate::auth::{Authenticator, Keyring};
 use crate::base::buffers::BufferPool;
-use crate::base::clock::{Clock, SystemClock};
+use crate::base::clock::{Clock, Stopwatch, SystemClock};
 use crate::base::limits::{READ_BUFFERS_KEPT, READ_UNIT_BYTES};
 use crate::base::offload::Offload;
 use crate::base::rng::{Rng, SystemRng};
 use crate::base::worker::{Next, Worker as _};
 use crate::config::{Config, Credentials};
-use crate::s3::{S3, S3Config};
+use crate::s3::{self, S3, S3Config};
 use crate::server::{self, Running, Server, tls};
 use crate::store::blob::disk::DiskBlobs;
 use crate::store::error::Error as StoreError;
@@ -48,10 +48,12 @@ const DRAINING: &str = "draining";
 
 /// Threads for work that waits for the disk.
 const BLOCKING_THREADS_MAX: usize = 128;
-/// Steps the final sweep takes before it leaves the rest to the next start.
-const FINAL_SWEEP_STEPS_MAX: usize = 4096;
-/// How long the final sweep waits for one answer of the catalog.
-const FINAL_SWEEP_PAUSE: Duration = Duration::from_millis(50);
+/// How long the API's requests may take once S3 has drained: they are small.
+const API_DRAIN_TIMEOUT: Duration = Duration::from_millis(500);
+/// How long the end waits for blobs in doubt before it leaves them to the next start.
+const FINAL_SWEEP_MAX: Duration = Duration::from_secs(2);
+/// How long it waits for one answer of the catalog, or for work that was cut off.
+const FINAL_SWEEP_PAUSE: Duration = Duration::from_millis(20);
 
 /// Why the gateway stopped.
 #[derive(Debug, thiserror::Error)]
@@ -121,12 +123,13 @@ async fn run(config: Config, stop: StopSignal) -> Result<(), Error> {
     let (s3_addrs, api_addrs) = (s3_server.local_addrs().to_vec(), api_server.local_addrs().to_vec());
     let monitor = monitor::Monitor::new(health.clone(), metrics.clone(), Arc::clone(data_dir.fs().sync_counts()));
     let api = api_server.serve(monitor.handler());
+    let front = Front::default();
+    let s3 = s3_server.serve(front.handler(health.clone(), Arc::clone(&rng)));
 
     let catalog = Catalog::open(&data_dir, config.durability, &metrics, &health).await?;
     let opened = open_store(&config, &data_dir, &catalog, clock.clone(), rng.clone(), metrics.clone()).await?;
     monitor.watch(Arc::clone(&opened.store));
-    let s3 = mount(&config, &credentials, &opened.store, clock, rng, &metrics, &health);
-    let s3 = s3_server.serve(s3);
+    mount(&front, &config, &credentials, &opened.store, clock, rng, &metrics, &health);
     health.holds(STORE);
     stop.started();
     print_ready(&config, &s3_addrs, &api_addrs)?;
@@ -178,9 +181,11 @@ impl Catalog {
             Ok(Box::new(CatalogBackend::new(fs.open_catalog(&path)?, durability)))
         };
         let observe = observer(metrics.clone(), health.clone());
-        let (meta, committer) = tokio::task::spawn_blocking(move || LocalMeta::open(Box::new(open_backend), observe))
-            .await
-            .map_err(std::io::Error::other)??;
+        let (meta, mut committer) =
+            tokio::task::spawn_blocking(move || LocalMeta::open(Box::new(open_backend), observe))
+                .await
+                .map_err(std::io::Error::other)??;
+        committer.measure_syncs(Arc::new(SystemClock));
         Ok(Self { meta, committer: Driven::start(committer, Pace::Full, metrics.clone())? })
     }
 
@@ -249,6 +254,8 @@ async fn open_store(
     for name in &config.buckets {
         match store.create_bucket(name).await {
             Ok(_) | Err(StoreError::Exists) => {}
+            // The gateway starts all the same: what makes room must work.
+            Err(StoreError::Full) => tracing::warn!(%name, "no room for the bucket: it is made at the next start"),
             Err(error) => return Err(error.into()),
         }
     }
@@ -281,24 +288,48 @@ impl Opened {
     }
 }
 
-/// Judges the blobs in doubt. False when some are left: the next start will sweep this run.
+/// Judges this run's blobs in doubt. False when some are left: the next start will sweep this run.
 fn finish_sweep(mut sweep: Sweep) -> bool {
-    for _ in 0..FINAL_SWEEP_STEPS_MAX {
-        if sweep.is_clean() {
-            return true;
+    let watch = Stopwatch::start();
+    sweep.leave_earlier_runs();
+    while !sweep.is_settled() {
+        if watch.elapsed() > FINAL_SWEEP_MAX {
+            return false;
         }
         match sweep.step() {
             Ok(Next::Again) => {}
             Ok(Next::After(_)) => {
                 sweep.bell().wait(FINAL_SWEEP_PAUSE);
             }
-            Ok(Next::Finished) | Err(_) => return sweep.is_clean(),
+            Ok(Next::Finished) | Err(_) => return false,
         }
     }
-    sweep.is_clean()
+    true
 }
 
+/// What answers on the S3 port: the gateway once its store is open. Until then probes get an answer too, and do not take a
+/// catalog that is being repaired for a dead process.
+#[derive(Clone, Default)]
+struct Front(Arc<OnceLock<S3>>);
+
+impl Front {
+    fn handler(&self, health: Health, rng: Arc<dyn Rng>) -> Handler {
+        let front = self.clone();
+        handler(move |request| {
+            let (front, health, rng) = (front.clone(), health.clone(), Arc::clone(&rng));
+            async move {
+                match front.0.get() {
+                    Some(s3) => s3.handle(request).await,
+                    None => s3::starting(request, &health, rng.as_ref()),
+                }
+            }
+        })
+    }
+}
+
+#[expect(clippy::too_many_arguments, reason = "the root hands each part to the one place that needs it")]
 fn mount(
+    front: &Front,
     config: &Config,
     credentials: &Credentials,
     store: &Arc<Store>,
@@ -306,28 +337,27 @@ fn mount(
     rng: Arc<dyn Rng>,
     metrics: &Metrics,
     health: &Health,
-) -> Handler {
+) {
     let keyring = Keyring::new(&credentials.access_key, credentials.secret_key.expose());
-    let s3 = Arc::new(S3::new(S3Config {
-        region: config.region.clone(),
-        domains: config.domains.clone(),
-        authenticator: Authenticator::new(keyring, config.region.clone()),
-        store: Arc::clone(store),
-        metrics: metrics.clone(),
-        health: health.clone(),
-        clock,
-        rng,
-    }));
-    handler(move |request| {
-        let s3 = Arc::clone(&s3);
-        async move { s3.handle(request).await }
-    })
+    front.0.get_or_init(|| {
+        S3::new(S3Config {
+            region: config.region.clone(),
+            domains: config.domains.clone(),
+            authenticator: Authenticator::new(keyring, config.region.clone()),
+            store: Arc::clone(store),
+            metrics: metrics.clone(),
+            health: health.clone(),
+            clock,
+            rng,
+        })
+    });
 }
 
+/// S3 first: health and metrics answer while it drains.
 async fn drain(s3: Running, api: Running, timeout: Duration) {
-    let (cut_s3, cut_api) = tokio::join!(s3.drain(timeout), api.drain(timeout));
-    if cut_s3 + cut_api > 0 {
-        tracing::warn!(connections = cut_s3 + cut_api, "connections were cut at the end of the drain");
+    let cut = s3.drain(timeout).await + api.drain(API_DRAIN_TIMEOUT).await;
+    if cut > 0 {
+        tracing::warn!(connections = cut, "connections were cut at the end of the drain");
     }
 }
 

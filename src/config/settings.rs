@@ -153,7 +153,7 @@ pub const SETTINGS: &[Setting] = &[
     Setting {
         name: "tls-cert",
         value_name: "FILE",
-        about: "Certificate chain in PEM for every listener; read again when it changes",
+        about: "Certificate chain in PEM for every listener",
         default: Default::Absent("plain HTTP"),
         example: "/etc/wharf/tls.crt",
         set: |draft, texts| values::path(texts).map(|path| draft.tls_cert = Some(path)),

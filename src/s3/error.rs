@@ -76,6 +76,7 @@ impl Code {
     pub const REQUEST_TIMEOUT: Self = code("RequestTimeout", 400, "Your socket connection to the server was not read from or written to within the timeout period.");
     pub const SERVICE_UNAVAILABLE: Self = code("ServiceUnavailable", 503, "Service is unable to handle request. Please try again.");
     pub const SIGNATURE_DOES_NOT_MATCH: Self = code("SignatureDoesNotMatch", 403, "The request signature we calculated does not match the signature you provided. Check your key and signing method.");
+    pub const TOO_MANY_BUCKETS: Self = code("TooManyBuckets", 400, "You have attempted to create more buckets than allowed");
     pub const X_AMZ_CONTENT_SHA256_MISMATCH: Self = code("XAmzContentSHA256Mismatch", 400, "The provided 'x-amz-content-sha256' header does not match what was computed.");
 }
 
@@ -244,6 +245,7 @@ impl From<StoreError> for Error {
             StoreError::NotFound(Missing::Object) => Self::new(Code::NO_SUCH_KEY),
             StoreError::NotFound(Missing::Upload) => Self::new(Code::NO_SUCH_UPLOAD),
             StoreError::Exists => Self::new(Code::BUCKET_ALREADY_OWNED_BY_YOU),
+            StoreError::TooManyBuckets => Self::new(Code::TOO_MANY_BUCKETS),
             StoreError::Precondition => Self::new(Code::PRECONDITION_FAILED),
             StoreError::NotEmpty => Self::new(Code::BUCKET_NOT_EMPTY),
             StoreError::Conflict => Self::new(Code::OPERATION_ABORTED),

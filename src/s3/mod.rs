@@ -26,7 +26,7 @@ use crate::base::clock::Clock;
 use crate::base::digest::hex;
 use crate::base::limits::HEADERS_MAX_BYTES;
 use crate::base::rng::Rng;
-use crate::store::Store;
+use crate::store::{self, Store};
 use crate::telemetry::access::Access;
 use crate::telemetry::health::Health;
 use crate::telemetry::metrics::Metrics;
@@ -130,7 +130,7 @@ impl S3 {
     }
 
     async fn answer(&self, head: &Parts, body: Body, trace: &mut Trace) -> Result<Response<Body>, Error> {
-        if let Some(response) = self.health(head) {
+        if let Some(response) = health(head, &self.config.health) {
             trace.operation = HEALTH;
             return Ok(response);
         }
@@ -160,18 +160,6 @@ impl S3 {
         let config = Arc::clone(&self.config);
         let method = head.method.clone();
         run(Call { config, method, address, query, headers, auth, length, tls, body }).await
-    }
-
-    /// The two addresses that are no bucket's. They tell nothing that needs a signature.
-    fn health(&self, head: &Parts) -> Option<Response<Body>> {
-        let status = match head.uri.path() {
-            "/minio/health/live" => StatusCode::OK,
-            "/minio/health/ready" if self.config.health.ready().is_ok() => StatusCode::OK,
-            "/minio/health/ready" => StatusCode::SERVICE_UNAVAILABLE,
-            _ => return None,
-        };
-        let asks = head.method == Method::GET || head.method == Method::HEAD;
-        Some(call::empty(if asks { status } else { StatusCode::METHOD_NOT_ALLOWED }))
     }
 
     /// Counts the request, and logs it when its answer has been taken.
@@ -209,6 +197,31 @@ impl S3 {
             })
         })
     }
+}
+
+/// What the port answers while the store is being opened: health, and for the rest that it is worth trying again.
+pub fn starting(request: Request<Body>, state: &Health, rng: &dyn Rng) -> Response<Body> {
+    let (head, _unread) = request.into_parts();
+    if let Some(response) = health(&head, state) {
+        return response;
+    }
+    let trace = Trace::new(&head, rng);
+    let error = Error::from(store::error::Error::Busy("the store is being opened".to_owned()));
+    let mut response = error.response(&head.method, &trace.resource, &trace.request_id, &trace.host_id);
+    trace.stamp(response.headers_mut());
+    response
+}
+
+/// The two addresses that are no bucket's. They tell nothing that needs a signature.
+fn health(head: &Parts, health: &Health) -> Option<Response<Body>> {
+    let status = match head.uri.path() {
+        "/minio/health/live" => StatusCode::OK,
+        "/minio/health/ready" if health.ready().is_ok() => StatusCode::OK,
+        "/minio/health/ready" => StatusCode::SERVICE_UNAVAILABLE,
+        _ => return None,
+    };
+    let asks = head.method == Method::GET || head.method == Method::HEAD;
+    Some(call::empty(if asks { status } else { StatusCode::METHOD_NOT_ALLOWED }))
 }
 
 impl Trace {

@@ -147,7 +147,11 @@ impl Declaration {
 }
 
 fn content_md5(headers: &HeaderMap) -> Result<Option<[u8; 16]>, Error> {
-    let Some(value) = headers.get("content-md5") else { return Ok(None) };
+    let mut values = headers.get_all("content-md5").iter();
+    let Some(value) = values.next() else { return Ok(None) };
+    if values.next().is_some() {
+        return Err(Code::INVALID_DIGEST.into());
+    }
     let decoded = BASE64.decode(value.as_bytes()).ok().and_then(|bytes| bytes.try_into().ok());
     decoded.map(Some).ok_or_else(|| Code::INVALID_DIGEST.into())
 }

@@ -11,8 +11,13 @@ use crate::store::meta::{Batch, CommitError, Require, Space, Visit, Write, prefi
 use crate::store::types::{Bucket, BucketName};
 
 impl Store {
-    /// Makes a bucket; [`Error::Exists`] when there is one of that name, [`Error::Conflict`] when there are too many.
+    /// Makes a bucket; [`Error::Exists`] when there is one of that name, [`Error::TooManyBuckets`] when there are as many as
+    /// there may be.
     pub async fn create_bucket(&self, name: &BucketName) -> Result<Bucket, Error> {
+        if self.bucket(name).is_ok() {
+            return Err(Error::Exists);
+        }
+        self.room.check(0)?;
         let bucket = Bucket { name: name.clone(), number: self.numbers.next(), created: self.now() };
         let key = name.as_str().as_bytes().to_vec();
         let record = schema::encode(bucket.number, &BucketRecord { created: bucket.created.0 });
@@ -23,6 +28,7 @@ impl Store {
             .write(Write::Add(schema::BUCKETS_COUNTER.to_vec(), 1));
         match self.meta.commit(batch).await {
             Err(CommitError::Refused(0)) => Err(Error::Exists),
+            Err(CommitError::Refused(_)) => Err(Error::TooManyBuckets),
             answer => Ok(answer.map(|()| bucket)?),
         }
     }

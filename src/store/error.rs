@@ -14,6 +14,9 @@ pub enum Error {
     /// A bucket of this name is there already.
     #[error("the bucket exists")]
     Exists,
+    /// There are as many buckets as there may be.
+    #[error("there are too many buckets")]
+    TooManyBuckets,
     /// A condition of the request does not hold.
     #[error("a condition of the request does not hold")]
     Precondition,

@@ -149,11 +149,6 @@ impl Store {
         Ok(self.blobs.free()?)
     }
 
-    /// Whether blobs wait for the sweep to be judged.
-    pub fn has_orphans(&self) -> bool {
-        !self.orphans.is_empty()
-    }
-
     /// The writes that name a staged body, where it then is, and the guard to release when they are committed.
     fn place(&self, body: StagedBody) -> (Vec<Write>, Content, Option<orphans::OrphanGuard>) {
         match body.content {

@@ -16,6 +16,7 @@ use crate::store::types::{
 impl Store {
     /// Creates an upload.
     pub async fn create_upload(&self, bucket: &Bucket, key: &ObjectKey, new: NewUpload) -> Result<UploadId, Error> {
+        self.room.check(0)?;
         let id = UploadId { number: self.numbers.next(), secret: self.rng.next_u64() };
         let record = UploadRecord {
             number: id.number,

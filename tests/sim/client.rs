@@ -273,6 +273,8 @@ fn refused(error: Error) -> Answer {
         // Bodies fail before anything is committed.
         Error::Full | Error::Io(_) => return Answer::Failed,
         Error::Busy(_) => return Answer::InDoubt,
-        Error::Conflict | Error::Invalid(_) | Error::Corrupt(_) => return Answer::Wrong(error.to_string()),
+        Error::TooManyBuckets | Error::Conflict | Error::Invalid(_) | Error::Corrupt(_) => {
+            return Answer::Wrong(error.to_string());
+        }
     })
 }

@@ -166,7 +166,7 @@ impl Running {
     /// Ends the run and closes the store as `serve` does.
     pub(crate) fn stop(mut self) -> Result<(), String> {
         run_dry(&mut self.sweep, &mut self.committer)?;
-        if !self.sweep.is_clean() {
+        if !self.sweep.is_settled() {
             return Err("the sweep rests and is not clean".to_owned());
         }
         let ended = runs::end(&self.meta, self.run);

@@ -76,10 +76,13 @@ pub struct Free {
 
 /// A blob being written.
 pub trait Writer: Send {
+    /// The name the blob will have.
+    fn id(&self) -> BlobId;
+
     /// Appends the pieces in order.
     fn write(&mut self, pieces: &[Bytes]) -> Result<(), BlobError>;
 
-    /// Makes content and name durable.
+    /// Makes content and name durable. After an error the name may be there or not.
     fn seal(self: Box<Self>) -> Result<Sealed, BlobError>;
 }
 

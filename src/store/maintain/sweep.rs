@@ -40,9 +40,14 @@ impl Sweep {
         Self { store, unswept, after: None, state: State::Look }
     }
 
-    /// Whether everything that was in doubt has been judged.
-    pub fn is_clean(&self) -> bool {
-        self.unswept.is_empty() && matches!(self.state, State::Look) && !self.store.has_orphans()
+    /// From now on only this run's own blobs are judged: the run is about to end, and earlier runs keep their rows.
+    pub fn leave_earlier_runs(&mut self) {
+        self.unswept.clear();
+    }
+
+    /// Whether nothing of this run is in doubt, nor can come in doubt.
+    pub fn is_settled(&self) -> bool {
+        matches!(self.state, State::Look) && self.store.orphans.are_settled()
     }
 
     fn look(&mut self) -> Result<Next, Error> {
@@ -84,11 +89,11 @@ impl Sweep {
 
     fn judge(&mut self, doubtful: Vec<BlobId>, barrier_held: bool) -> Result<Next, Error> {
         if !barrier_held {
-            self.store.orphans.add(doubtful);
+            self.store.orphans.put_back(doubtful);
             return Err(Error::Busy("the catalog did not answer".to_owned()));
         }
         if let Err(error) = self.remove_unnamed(doubtful.clone()) {
-            self.store.orphans.add(doubtful);
+            self.store.orphans.put_back(doubtful);
             return Err(error);
         }
         Ok(Next::Again)

@@ -12,10 +12,12 @@
 //! - the committer works only inside [`Worker::step`], on the caller's thread.
 //!
 //! A commit saves redb's allocator state ("quick repair") when its group is large enough to pay for it. When the last
-//! commit did not, and nothing comes for a while, one empty commit does: nearly every crash then reopens at once.
+//! commit did not, and nothing comes for a while, one empty commit does: nearly every crash then reopens at once. Saving
+//! takes one more sync, so on a device whose syncs are slow it is done a few times a second at most ([`thrift`]).
 
 mod group;
 mod queue;
+mod thrift;
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
@@ -23,6 +25,7 @@ use std::time::Duration;
 
 use redb::WriteTransaction;
 
+use crate::base::clock::Clock;
 use crate::base::limits;
 use crate::base::worker::{Bell, Next, Worker, WorkerError};
 
@@ -31,6 +34,7 @@ use super::local::{CatalogEvent, Engine};
 use group::Group;
 pub(crate) use queue::Queue;
 use queue::{Answer, Pending};
+use thrift::Thrift;
 
 /// Pause after which an empty queue counts as idle; the idle commit comes after two of them.
 const IDLE: Duration = Duration::from_millis(100);
@@ -52,6 +56,7 @@ pub struct Committer {
     reopening: bool,
     /// The next pause after a failure.
     pause: Duration,
+    thrift: Thrift,
 }
 
 /// What became of a group.
@@ -65,20 +70,27 @@ struct Outcome {
 impl Committer {
     /// The committer of a freshly opened engine, which needs no repair after a crash if it is `settled`.
     pub(crate) fn new(engine: Arc<Engine>, settled: bool) -> Self {
-        Self { engine, settled, idle: false, reopening: false, pause: REOPEN_PAUSE_MIN }
+        Self { engine, settled, idle: false, reopening: false, pause: REOPEN_PAUSE_MIN, thrift: Thrift::default() }
+    }
+
+    /// From now on the clock tells how long this device takes to sync; without one every sync counts as fast.
+    pub fn measure_syncs(&mut self, clock: Arc<dyn Clock>) {
+        self.thrift = Thrift::new(clock);
     }
 
     fn commit(&mut self, pending: Vec<Pending>) -> Next {
         self.idle = false;
         let (batches, answers): (Vec<_>, Vec<_>) = pending.into_iter().map(|p| (p.batch, p.answer)).unzip();
         let full = batches.len() == limits::GROUP_BATCHES_MAX;
+        let mut thrift = std::mem::take(&mut self.thrift);
         let committed = self.transact(|transaction| {
             let mut group = Group::new(&transaction);
             let refusals = batches.into_iter().map(|batch| group.offer(batch)).collect::<Result<_, _>>()?;
             let changed = group.finish()?;
-            let quick_repair = finish(transaction, changed)?;
+            let quick_repair = finish(transaction, changed, &mut thrift)?;
             Ok(Outcome { refusals, quick_repair })
         });
+        self.thrift = thrift;
         match committed {
             Ok(outcome) => {
                 self.report(&outcome);
@@ -200,14 +212,18 @@ impl Drop for Committer {
 }
 
 /// Commits a transaction in which `changed` batches changed something; answers whether the allocator state was saved.
-fn finish(mut transaction: WriteTransaction, changed: usize) -> Result<Option<bool>, redb::Error> {
+fn finish(mut transaction: WriteTransaction, changed: usize, thrift: &mut Thrift) -> Result<Option<bool>, redb::Error> {
     if changed == 0 {
         transaction.abort()?;
         return Ok(None);
     }
-    let quick_repair = changed >= limits::QUICK_REPAIR_BATCHES_MIN;
+    let quick_repair = changed >= limits::QUICK_REPAIR_BATCHES_MIN && thrift.allows();
     transaction.set_quick_repair(quick_repair);
-    transaction.commit()?;
+    if quick_repair {
+        thrift.measure(|| transaction.commit())?;
+    } else {
+        transaction.commit()?;
+    }
     Ok(Some(quick_repair))
 }
 

@@ -85,13 +85,17 @@ impl DiskWriter {
         self.file.file().sync_data()?;
         self.file.link()?;
         self.directory.sync().inspect_err(|_| {
-            // Nobody will learn this name. What cannot be removed is an orphan, and the sweep's business.
+            // Nobody will learn this name. Whoever asked for the blob looks after what cannot be removed here.
             let _ = self.directory.handle.remove(&file_name(self.id));
         })
     }
 }
 
 impl Writer for DiskWriter {
+    fn id(&self) -> BlobId {
+        self.id
+    }
+
     fn write(&mut self, pieces: &[Bytes]) -> Result<(), BlobError> {
         self.check()?;
         pieces.iter().for_each(|piece| self.checksums.update(piece));

@@ -96,11 +96,13 @@ impl Engine {
             tracing::error!(%reason, "the catalog is damaged");
         } else {
             self.fail(generation, &reason);
+            // The committer sleeps: it is told. When it notices a failure itself it paces itself.
+            self.queue.bell().ring();
         }
         MetaError::Unavailable(reason)
     }
 
-    /// Takes the database of `generation` out of service and wakes the committer.
+    /// Takes the database of `generation` out of service.
     pub(crate) fn fail(&self, generation: u64, reason: &str) {
         let mut state = self.write_state();
         if state.generation != generation || state.failure.is_some() {
@@ -111,8 +113,6 @@ impl Engine {
         // Told while the state is locked, so that a reopening is never told before the failure it ends.
         self.tell(CatalogEvent::Unavailable);
         self.queue.refuse(reason);
-        drop(state);
-        self.queue.bell().ring();
     }
 
     /// Drops the failed database and opens the file again. True when a crash now would need no repair.
