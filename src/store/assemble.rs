@@ -1,7 +1,8 @@
 //! Completing an upload: its parts become the object in one commit. No byte moves, whatever the size.
 //!
-//! The parts are checked on a snapshot: part rows are only ever added while the upload is open, so what was true stays true,
-//! and the commit requires the upload to be open still. A repeated complete finds the kept answer.
+//! The parts are checked on a snapshot: part rows are only ever added while the upload is open, so what was there stays there,
+//! and the commit requires the upload to be open still. A part that is sent again between look and commit comes too late, as
+//! one does that comes after the commit. A repeated complete finds the kept answer.
 
 use std::ops::ControlFlow;
 

@@ -6,7 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::model::{Op, OpId, Outcome, State};
+use crate::model::{LOOK, Op, OpId, Outcome, State};
 
 /// More explanations than a history of few clients can have.
 const EXPLANATIONS_MAX: usize = 50_000;
@@ -34,6 +34,10 @@ impl Judge {
 
     /// A question was asked.
     pub(crate) fn asked(&mut self, id: OpId, op: Op) {
+        if let Op::Complete { upload, parts } = &op {
+            let look = Op::Look { complete: id, upload: *upload, parts: parts.clone() };
+            self.pending.insert(id | LOOK, Pending { op: look, in_doubt: true });
+        }
         self.pending.insert(id, Pending { op, in_doubt: false });
     }
 
@@ -47,6 +51,7 @@ impl Judge {
     /// The operation failed and certainly did nothing.
     pub(crate) fn failed(&mut self, id: OpId) {
         self.pending.remove(&id);
+        self.pending.remove(&(id | LOOK));
         self.explanations.retain(|(_, happened)| !happened.contains_key(&id));
     }
 
@@ -58,6 +63,7 @@ impl Judge {
             .filter_map(|(state, mut happened)| (happened.remove(&id)? == *outcome).then_some((state, happened)));
         let before = std::mem::replace(&mut self.explanations, heard.collect());
         let asked = self.pending.remove(&id);
+        self.pending.remove(&(id | LOOK));
         if self.explanations.is_empty() {
             let (op, others) = (asked.map(|pending| pending.op), self.under_way());
             return Err(format!(
@@ -69,8 +75,8 @@ impl Judge {
 
     /// Nothing is under way any more, and this is what the place holds.
     pub(crate) fn settle(&mut self, found: &State) -> Result<(), String> {
-        let mut possible: Vec<_> = self.reach(|_| false).into_iter().map(|(state, _)| state).collect();
-        possible.dedup();
+        let reached = self.reach(|_| false).into_iter();
+        let possible: BTreeSet<_> = reached.map(|(state, _)| State { looked: BTreeSet::new(), ..state }).collect();
         if !possible.contains(found) {
             return Err(format!("found {found:#?}, in doubt {:?}, possible: {possible:#?}", self.under_way()));
         }

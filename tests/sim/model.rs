@@ -1,11 +1,14 @@
 //! What a store should be: a map, and what each operation does to it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::body::{Bodies, Body};
 
 /// An operation of a client; also the tag that its object or upload carries.
 pub(crate) type OpId = u64;
+
+/// In the number of a complete's look, beside the complete's own.
+pub(crate) const LOOK: OpId = 1 << 63;
 
 /// A piece of the store that no operation reaches across, so that its history can be judged alone: one key of the bucket
 /// that stays, or all of the bucket that comes and goes.
@@ -45,6 +48,12 @@ pub(crate) enum Op {
     },
     Abort {
         upload: OpId,
+    },
+    /// The first half of a complete: it looks at the parts, and later takes those, whatever is sent meanwhile.
+    Look {
+        complete: OpId,
+        upload: OpId,
+        parts: Vec<(u16, Body)>,
     },
     /// The store's own: the upload was idle for too long.
     Expire {
@@ -122,6 +131,8 @@ pub(crate) struct State {
     pub(crate) exists: bool,
     pub(crate) objects: BTreeMap<&'static str, Object>,
     pub(crate) uploads: BTreeMap<OpId, Upload>,
+    /// Completes under way that found their parts.
+    pub(crate) looked: BTreeSet<OpId>,
 }
 
 impl State {
@@ -158,7 +169,16 @@ impl State {
                 }
                 _ => Outcome::NoUpload,
             },
-            Op::Complete { upload, parts } => self.complete(*upload, parts),
+            Op::Look { complete, upload, parts } => {
+                if self.has_latest(*upload, parts) {
+                    self.looked.insert(*complete);
+                }
+                Outcome::Done
+            }
+            Op::Complete { upload, parts } => {
+                let found = self.looked.remove(&id) || self.has_latest(*upload, parts);
+                self.complete(*upload, parts, found)
+            }
             Op::Abort { upload } | Op::Expire { upload } => match self.uploads.get(upload) {
                 Some(Upload::Open { .. }) => self.forget(*upload),
                 _ => Outcome::NoUpload,
@@ -182,16 +202,18 @@ impl State {
         Outcome::Done
     }
 
-    fn complete(&mut self, upload: OpId, listed: &[(u16, Body)]) -> Outcome {
+    /// Whether the upload is open and each of these parts is the latest of its number.
+    fn has_latest(&self, upload: OpId, listed: &[(u16, Body)]) -> bool {
+        let Some(Upload::Open { parts, .. }) = self.uploads.get(&upload) else { return false };
+        listed.iter().all(|(number, body)| parts.latest.get(number) == Some(body))
+    }
+
+    fn complete(&mut self, upload: OpId, listed: &[(u16, Body)], found: bool) -> Outcome {
         match self.uploads.get(&upload) {
             None => Outcome::NoUpload,
             Some(Upload::Completed { parts }) if parts == listed => Outcome::Done,
             Some(Upload::Completed { .. }) => Outcome::CompletedDifferently,
-            Some(Upload::Open { parts, .. })
-                if !listed.iter().all(|(number, body)| parts.latest.get(number) == Some(body)) =>
-            {
-                Outcome::InvalidPart
-            }
+            Some(Upload::Open { .. }) if !found => Outcome::InvalidPart,
             Some(Upload::Open { key, .. }) => {
                 let bodies = Bodies::Parts(listed.iter().map(|(_, body)| *body).collect());
                 self.objects.insert(key, Object { tag: upload, bodies });
