@@ -48,6 +48,8 @@ const DRAINING: &str = "draining";
 
 /// Threads for work that waits for the disk.
 const BLOCKING_THREADS_MAX: usize = 128;
+/// How long the end waits for a reader of the log.
+const LAST_LINES_MAX: Duration = Duration::from_millis(500);
 /// How long the API's requests may take once S3 has drained: they are small.
 const API_DRAIN_TIMEOUT: Duration = Duration::from_millis(500);
 /// How long the end waits for blobs in doubt before it leaves them to the next start.
@@ -103,6 +105,7 @@ pub fn serve(config: Config) -> Result<(), Error> {
         }
     });
     runtime.shutdown_background();
+    log::flush(LAST_LINES_MAX);
     served
 }
 
@@ -237,6 +240,8 @@ async fn open_store(
 ) -> Result<Opened, Error> {
     let meta: Arc<dyn Meta> = Arc::new(catalog.meta.clone());
     let run = runs::begin(meta.as_ref()).await?;
+    // Only now: a data directory with a format has a catalog.
+    data_dir.keep_format()?;
     let pool = BufferPool::new(READ_UNIT_BYTES, READ_BUFFERS_KEPT);
     let blobs =
         DiskBlobs::open(Arc::clone(data_dir.fs()), data_dir.path(), run.number, config.durability, rng.clone(), pool)
@@ -417,6 +422,7 @@ fn stop_signal() -> std::io::Result<StopSignal> {
             _ = interrupt.recv() => {}
         }
         tracing::warn!("a second signal: stopping at once");
+        log::flush(LAST_LINES_MAX);
         std::process::exit(1);
     });
     Ok(StopSignal { stopped, started: Arc::new(tokio::sync::watch::Sender::new(false)) })

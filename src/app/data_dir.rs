@@ -38,6 +38,11 @@ pub enum DataDirError {
         /// Its format.
         found: u32,
     },
+    /// The catalog was there and is gone: an empty one in its place would make every blob an orphan.
+    #[error(
+        "{0} is missing or empty, but this data directory had a catalog: put it back, or start with an empty data directory"
+    )]
+    NoCatalog(PathBuf),
     /// A file in it is not what wharf wrote.
     #[error("{path} is unreadable: {why}")]
     Unreadable {
@@ -97,14 +102,35 @@ impl DataDir {
         Ok(credentials)
     }
 
+    /// Writes the format where there is none. The catalog was opened and holds this run.
+    pub(super) fn keep_format(&self) -> Result<(), DataDirError> {
+        let path = self.path.join("FORMAT");
+        if self.read_text(&path)?.is_some() {
+            return Ok(());
+        }
+        self.fs.replace_file(&path, format!("{FORMAT}\n").as_bytes()).map_err(at(&path))
+    }
+
     fn check_format(&self) -> Result<(), DataDirError> {
         let path = self.path.join("FORMAT");
-        let Some(text) = self.read_text(&path)? else {
-            return self.fs.replace_file(&path, format!("{FORMAT}\n").as_bytes()).map_err(at(&path));
+        let Some(text) = self.read_text(&path)? else { return Ok(()) };
+        let catalog = self.catalog_path();
+        let len = match self.fs.open(&catalog).and_then(|file| file.len()) {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => 0,
+            len => len.map_err(at(&catalog))?,
         };
-        match text.trim().parse::<u32>() {
-            Ok(FORMAT) => Ok(()),
-            Ok(found) if found > FORMAT => Err(DataDirError::Newer { path: self.path.clone(), found }),
+        if len == 0 {
+            return Err(DataDirError::NoCatalog(catalog));
+        }
+        let digits = text.trim();
+        match digits
+            .parse::<u32>()
+            .ok()
+            .filter(|_| digits.bytes().all(|byte| byte.is_ascii_digit()))
+            .unwrap_or_default()
+        {
+            FORMAT => Ok(()),
+            found if found > FORMAT => Err(DataDirError::Newer { path: self.path.clone(), found }),
             _ => Err(DataDirError::Unreadable { path, why: "it does not hold a format number".to_owned() }),
         }
     }

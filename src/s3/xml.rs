@@ -139,7 +139,7 @@ impl Element {
     }
 
     /// The text of the one child called `name`: `MalformedXML` when there are several, or when it has children of its own.
-    pub fn only_text(&self, name: &str) -> Result<Option<&str>, Error> {
+    pub fn only_text<'a>(&'a self, name: &'a str) -> Result<Option<&'a str>, Error> {
         let mut named = self.children_named(name);
         match (named.next(), named.next()) {
             (None, _) => Ok(None),

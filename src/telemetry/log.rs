@@ -1,11 +1,20 @@
 //! Logging to standard error: text on a terminal, one JSON object a line otherwise.
 
+mod sink;
+
 use std::io::{self, IsTerminal};
+use std::sync::OnceLock;
+use std::time::Duration;
 
 use tracing::Subscriber;
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::util::SubscriberInitExt;
+
+use sink::Sink;
+
+/// The process's sink, once it logs.
+static SINK: OnceLock<Sink> = OnceLock::new();
 
 /// Logging cannot be set up.
 #[derive(Debug, thiserror::Error)]
@@ -21,17 +30,30 @@ pub enum LogError {
     /// The process logs already.
     #[error("logging is already set up")]
     Twice,
+    /// The writing thread cannot be started.
+    #[error("no thread for the log: {0}")]
+    Thread(#[from] io::Error),
 }
 
 /// Starts logging for the whole process. `filter` is that of `--log`, such as `info` or
 /// `info,wharf::store=debug`.
 pub fn init(filter: &str) -> Result<(), LogError> {
+    let filter = parse(filter)?;
+    let sink = Sink::start(io::stderr())?;
     let started = if io::stderr().is_terminal() {
-        text(parse(filter)?, io::stderr).try_init()
+        text(filter, sink.clone()).try_init()
     } else {
-        json(parse(filter)?, io::stderr).try_init()
+        json(filter, sink.clone()).try_init()
     };
-    started.map_err(|_already| LogError::Twice)
+    started.map_err(|_already| LogError::Twice)?;
+    SINK.set(sink).map_err(|_already| LogError::Twice)
+}
+
+/// Waits until what was logged so far is written, or for this long. For the end of the process.
+pub fn flush(at_most: Duration) {
+    if let Some(sink) = SINK.get() {
+        sink.flush(at_most);
+    }
 }
 
 /// Checks a filter without using it.

@@ -222,3 +222,50 @@ fn relaxed_durability_says_so_and_syncs_nothing() {
     assert!(files >= 1.0 && directories >= 1.0 && catalog >= 2.0, "{files} {directories} {catalog}");
     assert!(relaxed.stderr().contains("relaxed"), "{}", relaxed.stderr());
 }
+
+#[test]
+fn a_catalog_that_is_gone_is_not_replaced_by_an_empty_one() {
+    // The next crash would have made every blob an orphan and removed it.
+    let directory = directory();
+    let gateway = Launch::on(&directory).start();
+    let bucket = gateway.bucket();
+    bucket.put("blob", bytes(100_000, 1)).send().ok(200);
+    let name = bucket.name.clone();
+    let catalog = gateway.data_dir.join("catalog.redb");
+    gateway.terminate();
+    gateway.wait();
+    let kept = std::fs::read(&catalog).unwrap();
+    for gone in [true, false] {
+        if gone {
+            std::fs::remove_file(&catalog).unwrap()
+        } else {
+            std::fs::write(&catalog, "").unwrap()
+        }
+        let ended = Launch::on(&directory).fail();
+        assert_eq!(ended.status.code(), Some(1), "{}", ended.stderr);
+        assert!(ended.stderr.contains("catalog.redb is missing or empty"), "{}", ended.stderr);
+    }
+    std::fs::write(&catalog, kept).unwrap();
+    let gateway = Launch::on(&directory).start();
+    assert!(gateway.request("GET", &format!("/{name}/blob")).send().ok(200).body == bytes(100_000, 1));
+}
+
+#[test]
+fn a_removed_lock_file_lets_nobody_in() {
+    let directory = directory();
+    let gateway = Launch::on(&directory).start();
+    gateway.bucket().put("k", "v").send().ok(200);
+    std::fs::remove_file(gateway.data_dir.join("wharf.lock")).unwrap();
+    let ended = Launch::on(&directory).fail();
+    assert_eq!(ended.status.code(), Some(1), "{}", ended.stderr);
+    gateway.bucket().put("k", "v").send().ok(200);
+}
+
+#[test]
+fn a_hangup_ends_nothing() {
+    let gateway = Launch::new().start();
+    gateway.hang_up();
+    gateway.bucket().put("k", "v").send().ok(200);
+    gateway.terminate();
+    assert_eq!(gateway.wait().status.code(), Some(0));
+}

@@ -149,3 +149,26 @@ fn methods_that_s3_does_not_have() {
     bucket.object("POST", "k").send_on(&mut connection).refused(405, "MethodNotAllowed");
     assert_eq!(bucket.get("k").send_on(&mut connection).ok(200).body, b"v");
 }
+
+#[test]
+fn a_sub_resource_of_another_target_never_touches_this_one() {
+    // `DELETE /bucket?uploadId=x` is an abort whose key got lost; it deleted the bucket.
+    let gateway = Gateway::shared();
+    let bucket = gateway.bucket();
+    for name in ["cors", "lifecycle", "website", "policy", "versions", "delete", "versioning", "notification"] {
+        bucket.put("k", "v").send().ok(200);
+        for method in ["DELETE", "PUT", "GET"] {
+            let answer = bucket.object(method, "k").raw_query(name).body("").send();
+            assert!(matches!(answer.status, 400 | 405 | 501), "{method} object?{name}: {answer:?}");
+        }
+        assert_eq!(bucket.get("k").send().ok(200).body, b"v", "{name}");
+    }
+    bucket.delete("k").send().ok(204);
+    for (method, query) in
+        [("DELETE", "uploadId=abc"), ("DELETE", "attributes"), ("PUT", "partNumber=1&uploadId=x"), ("PUT", "retention")]
+    {
+        let answer = bucket.request(method).raw_query(query).body("").send();
+        assert!(matches!(answer.status, 400 | 405 | 501), "{method} bucket?{query}: {answer:?}");
+    }
+    bucket.request("HEAD").send().ok(200);
+}

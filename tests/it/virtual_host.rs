@@ -80,3 +80,15 @@ fn hosts_that_are_none() {
         assert_eq!(answer.status, 400, "{bad:?}: {}", answer.text());
     }
 }
+
+#[test]
+fn a_bucket_of_its_own_host_has_the_probes_paths_as_keys() {
+    let gateway = Gateway::shared();
+    let bucket = gateway.bucket();
+    let host = format!("{}.localhost", bucket.name);
+    let at = |method: &str| gateway.request(method, "/minio/health/live").host(&host);
+    at("GET").anonymous().send().refused(403, "AccessDenied");
+    at("PUT").body("v").send().ok(200);
+    assert_eq!(at("GET").send().ok(200).body, b"v");
+    gateway.request("GET", "/minio/health/live").anonymous().send().ok(200);
+}

@@ -158,10 +158,11 @@ fn parts(running: &Running, rows: &Rows, upload: u64, book: &Book) -> Result<Par
 fn stored(running: &Running, rows: &Rows, content: &Content) -> Result<Vec<u8>, String> {
     match content {
         Content::Empty => Ok(Vec::new()),
-        Content::Inline(number) => rows[&Space::Inline]
-            .get(&schema::number_key(*number))
-            .cloned()
-            .ok_or_else(|| format!("inline body {number} is missing")),
+        Content::Inline(number) => {
+            let row = rows[&Space::Inline].get(&schema::number_key(*number)).cloned();
+            let row = row.ok_or_else(|| format!("inline body {number} is missing"))?;
+            Ok(schema::decode_inline(row).map_err(|error| error.to_string())?.into())
+        }
         Content::Manifest(number) => Err(format!("a part with manifest {number}")),
         Content::Blob(_) => {
             let id = content.blob_id().expect("a blob");

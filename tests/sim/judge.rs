@@ -98,23 +98,6 @@ impl Judge {
         self.pending.iter().map(|(id, pending)| (*id, &pending.op)).collect()
     }
 
-    /// What an operation may do. A complete looks at the parts and commits a moment later: a part that is staged again in
-    /// between, by somebody who is not answered yet, does not undo what it saw.
-    fn ways(&self, state: &State, id: OpId, op: &Op) -> Vec<(State, Outcome)> {
-        let mut next = state.clone();
-        let outcome = next.apply(id, op);
-        let mut ways = vec![(next, outcome)];
-        if let Op::Complete { upload, parts } = op
-            && self.pending.values().any(|other| matches!(&other.op, Op::Stage { upload: staged, .. } if staged == upload))
-        {
-            let mut next = state.clone();
-            if next.complete_as_seen(*upload, parts) {
-                ways.push((next, Outcome::Done));
-            }
-        }
-        ways
-    }
-
     /// All explanations in which any of the pending operations have happened, in any order, up to those that are `enough`.
     fn reach(&self, enough: impl Fn(&Explanation) -> bool) -> BTreeSet<Explanation> {
         let mut reached = BTreeSet::new();
@@ -122,16 +105,15 @@ impl Judge {
         while let Some(explanation) = ahead.pop() {
             if !enough(&explanation) {
                 for (id, pending) in self.pending.iter().filter(|(id, _)| !explanation.1.contains_key(id)) {
-                    for (state, outcome) in self.ways(&explanation.0, *id, &pending.op) {
-                        // What changes nothing and is never heard of explains nothing.
-                        if pending.in_doubt && state == explanation.0 {
-                            continue;
-                        }
-                        let mut happened = explanation.1.clone();
-                        happened.insert(*id, if pending.in_doubt { Outcome::Done } else { outcome });
-                        if !reached.contains(&(state.clone(), happened.clone())) {
-                            ahead.push((state, happened));
-                        }
+                    let (mut state, mut happened) = explanation.clone();
+                    let outcome = state.apply(*id, &pending.op);
+                    // What changes nothing and is never heard of explains nothing.
+                    if pending.in_doubt && state == explanation.0 {
+                        continue;
+                    }
+                    happened.insert(*id, if pending.in_doubt { Outcome::Done } else { outcome });
+                    if !reached.contains(&(state.clone(), happened.clone())) {
+                        ahead.push((state, happened));
                     }
                 }
             }

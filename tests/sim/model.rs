@@ -223,16 +223,6 @@ impl State {
         }
     }
 
-    /// Completes an open upload with parts that were the latest at some time. False when one of them never was.
-    pub(crate) fn complete_as_seen(&mut self, upload: OpId, listed: &[(u16, Body)]) -> bool {
-        let Some(Upload::Open { parts, .. }) = self.uploads.get_mut(&upload) else { return false };
-        if !listed.iter().all(|part| parts.staged.contains_key(part)) {
-            return false;
-        }
-        parts.latest.extend(listed.iter().copied());
-        self.complete(upload, listed) == Outcome::Done
-    }
-
     fn forget(&mut self, upload: OpId) -> Outcome {
         self.uploads.remove(&upload);
         Outcome::Done

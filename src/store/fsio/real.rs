@@ -88,6 +88,12 @@ impl Fs for RealFs {
     fn open_catalog(&self, path: &Path) -> io::Result<Arc<dyn File>> {
         let mut options = std::fs::OpenOptions::new();
         let file = options.read(true).write(true).create(true).truncate(false).mode(FILE_MODE).open(path)?;
+        // The lock file keeps a second process out; this holds even when somebody has removed it. Where locks are not
+        // offered the lock file has to do.
+        let lock = rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive);
+        if lock == Err(Errno::WOULDBLOCK) {
+            return Err(io::Error::new(io::ErrorKind::ResourceBusy, "another process has it open"));
+        }
         // Also when the file stood there: the process that made it may have died before this sync.
         self.sync_parent(path)?;
         // After a failed fsync Linux keeps the pages it could not write, marked clean: a catalog read from them would build
