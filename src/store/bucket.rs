@@ -53,10 +53,7 @@ impl Store {
         match self.meta.commit(batch).await {
             Err(CommitError::Refused(0)) => Err(Error::NotFound(Missing::Bucket)),
             Err(CommitError::Refused(_)) => Err(Error::NotEmpty),
-            answer => {
-                self.gc_bell.ring();
-                Ok(answer?)
-            }
+            answer => Ok(answer?),
         }
     }
 

@@ -38,7 +38,6 @@ use crate::base::digest::DigestRequest;
 use crate::base::id::{RunNumber, Sequence};
 use crate::base::offload::Offload;
 use crate::base::rng::Rng;
-use crate::base::worker::Bell;
 use crate::telemetry::metrics::Metrics;
 
 use blob::{Blobs, Free};
@@ -82,7 +81,6 @@ pub struct Store {
     room: Arc<Room>,
     orphans: Arc<Orphans>,
     pins: Arc<Pins>,
-    gc_bell: Bell,
     metrics: Metrics,
 }
 
@@ -108,7 +106,6 @@ impl Store {
             offload: parts.offload,
             orphans: Arc::default(),
             pins: Arc::default(),
-            gc_bell: Bell::default(),
             metrics: parts.metrics,
         })
     }

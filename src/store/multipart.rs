@@ -94,10 +94,7 @@ impl Store {
         let batch = bury_upload(row, id.number, self.numbers.next());
         match self.meta.commit(batch).await {
             Err(CommitError::Refused(_)) => Err(Error::NotFound(Missing::Upload)),
-            answer => {
-                self.gc_bell.ring();
-                Ok(answer?)
-            }
+            answer => Ok(answer?),
         }
     }
 

@@ -59,10 +59,7 @@ impl Store {
         ));
         match self.meta.commit(batch).await {
             Err(CommitError::Refused(_)) => Err(Error::NotFound(Missing::Bucket)),
-            answer => {
-                self.gc_bell.ring();
-                Ok(answer?)
-            }
+            answer => Ok(answer?),
         }
     }
 
@@ -84,7 +81,7 @@ impl Store {
             record,
         ));
         let Some(condition) = condition else {
-            return self.commit_replacement(batch).await.map_err(|error| match error {
+            return self.meta.commit(batch).await.map_err(|error| match error {
                 CommitError::Refused(0) => Error::NotFound(Missing::Bucket),
                 other => other.into(),
             });
@@ -92,7 +89,7 @@ impl Store {
         let conditional_at = batch.requires.len();
         for _ in 0..CONDITION_TRIES {
             let batch = batch.clone().require(self.judge(&row, condition)?);
-            match self.commit_replacement(batch).await {
+            match self.meta.commit(batch).await {
                 Err(CommitError::Refused(0)) => return Err(Error::NotFound(Missing::Bucket)),
                 // Somebody else changed the key since the look: judge again.
                 Err(CommitError::Refused(index)) if index == conditional_at => {}
@@ -100,12 +97,6 @@ impl Store {
             }
         }
         Err(Error::Conflict)
-    }
-
-    async fn commit_replacement(&self, batch: Batch) -> Result<(), CommitError> {
-        let answer = self.meta.commit(batch).await;
-        self.gc_bell.ring();
-        answer
     }
 
     /// The requirement that makes `condition` hold at the commit, or the error when it does not hold now.

@@ -35,7 +35,7 @@ use crate::lie::{Lie, LyingFs};
 /// How long an upload may be idle.
 pub(crate) const IDLE_MAX: Duration = Duration::from_secs(24 * 3600);
 /// A worker that wants at least this long a pause has nothing to do.
-const IDLE_PAUSE: Duration = Duration::from_secs(5);
+const IDLE_PAUSE: Duration = Duration::from_secs(2);
 /// Steps in which every worker has to come to rest, whatever a history left behind.
 const STEPS_MAX: usize = 5000;
 

@@ -39,7 +39,7 @@ use wharf::telemetry::metrics::Metrics;
 /// How long uploads may be idle.
 pub(crate) const IDLE_MAX: Duration = Duration::from_secs(24 * 3600);
 /// A worker that wants at least this long a pause has nothing to do.
-const IDLE_PAUSE: Duration = Duration::from_secs(5);
+const IDLE_PAUSE: Duration = Duration::from_secs(2);
 /// Threads for blocking work.
 pub(crate) const BLOCKING_THREADS: usize = 16;
 const STEPS_MAX: usize = 100_000;

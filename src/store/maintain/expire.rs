@@ -140,7 +140,6 @@ impl Worker for Expire {
         match commit.poll() {
             Some(_) => {
                 // A refusal means that the upload was completed or aborted meanwhile; a failure is met again on the next walk.
-                self.store.gc_bell.ring();
                 Ok(Next::Again)
             }
             None => {

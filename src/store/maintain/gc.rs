@@ -4,7 +4,7 @@
 //! crash in between repeats the removal, which is harmless: blob names are never used twice. What is being read is pinned
 //! and stays; the walk comes back to it.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,8 +21,9 @@ use crate::store::meta::{Batch, Require, Snapshot, Space, Visit, Write, prefix_e
 use crate::store::multipart::{bury_upload, signed};
 use crate::store::{Store, manifest};
 
-/// How long an idle collector waits: its bell rings when something is buried.
-const IDLE_PAUSE: Duration = Duration::from_secs(30);
+/// How long an idle collector waits. Nobody rings for it: a wake-up for each overwrite would cost the writers more than the
+/// wait costs the disk.
+const IDLE_PAUSE: Duration = Duration::from_secs(2);
 /// How long it waits before it looks again at what it had to leave.
 const WALK_PAUSE: Duration = Duration::from_secs(1);
 /// How long it waits for a reader that is just looking into the catalog.
@@ -35,6 +36,10 @@ pub struct Gc {
     cursor: Vec<u8>,
     /// This walk left something behind that a later one may free.
     again: bool,
+    /// Rings when a commit of the collector's own is answered.
+    bell: Bell,
+    /// Rows that were said to be unreadable once.
+    unreadable: BTreeSet<Vec<u8>>,
     state: State,
 }
 
@@ -62,7 +67,14 @@ struct Plan {
 impl Gc {
     /// A collector of this store's grave.
     pub fn new(store: Arc<Store>) -> Self {
-        Self { store, cursor: Vec::new(), again: false, state: State::Walk }
+        Self {
+            store,
+            cursor: Vec::new(),
+            again: false,
+            bell: Bell::default(),
+            unreadable: BTreeSet::new(),
+            state: State::Walk,
+        }
     }
 
     fn walk(&mut self) -> Result<Next, Error> {
@@ -96,7 +108,9 @@ impl Gc {
             let state = match self.plan_row(snapshot.as_ref(), row, &mut plan) {
                 // An unreadable row keeps its bytes and must not keep the rest of the grave.
                 Err(Error::Corrupt(why)) => {
-                    tracing::error!(%why, "a row of the grave is unreadable");
+                    if self.unreadable.insert(row.key.clone()) {
+                        tracing::error!(%why, "a row of the grave is unreadable");
+                    }
                     RowState::Passed
                 }
                 answer => answer?,
@@ -114,8 +128,7 @@ impl Gc {
         if plan.batch.writes.is_empty() {
             return Ok(Next::Again);
         }
-        self.state =
-            State::Committing(PendingCommit::start(self.store.meta.as_ref(), plan.batch, self.store.gc_bell.clone()));
+        self.state = State::Committing(PendingCommit::start(self.store.meta.as_ref(), plan.batch, self.bell.clone()));
         Ok(Next::Again)
     }
 
@@ -325,6 +338,6 @@ impl Worker for Gc {
     }
 
     fn bell(&self) -> Bell {
-        self.store.gc_bell.clone()
+        self.bell.clone()
     }
 }
