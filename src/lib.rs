@@ -19,7 +19,7 @@
 //! 4. At the end the file is synced, linked under its final name, and its directory is synced, together with everyone else's.
 //! 5. The digests are compared with what the client declared. What does not match is dropped; the sweep removes it.
 //! 6. One [`store::meta::Batch`] names the blob. The committer ([`store::meta::commit`]) applies the batches that are queued at
-//!    that moment in one redb transaction with one fsync, and answers each. Only now does the client get its 200.
+//!    that moment in one redb transaction with one fsync (two where it also saves redb's allocator state), and answers each. Only now does the client get its 200.
 //! 7. A GET takes a snapshot, pins the body, and streams it: from the page cache in place, from the disk on a blocking thread.
 //! 8. Overwritten, deleted, aborted or expired: one row moves to the grave in the same commit; [`store::maintain::gc`] removes
 //!    the blobs, then forgets the row.
@@ -50,21 +50,23 @@
 //!   leave orphaned bytes, never a name without bytes.
 //! - A metadata change is a [`store::meta::Batch`]: requirements and writes, all or nothing. Conditional writes, exactly one
 //!   winner and idempotent completes are requirements, never locks.
-//! - Only the object row has a random key; every other table is keyed by a growing number ([`base::id`]), because inserts at
+//! - Only object and upload rows are keyed by the client's key; every other table that grows with the data is keyed by a growing number ([`base::id`]), because inserts at
 //!   the right edge of a B-tree are nearly free.
 //! - A blob is never overwritten, never renamed, and its name is never used twice. It belongs to one upload or one manifest.
-//! - Whoever seals a blob looks after it until a commit that names it was answered; otherwise the sweep judges it
+//! - Whoever begins a blob looks after it until a commit that names it was answered; otherwise the sweep judges it
 //!   (`store::orphans`). There is no other clean-up path.
 //! - Every wait on a peer has a deadline, every buffer a size, every collection of outside input a limit ([`base::limits`]).
 //! - What is recognised and not built answers 501, never a wrong success.
-//! - Nothing but [`base::clock`] reads the clock, [`base::rng`] randomness, `store::fsio` the disk: tests own time, chance
+//! - Tokio's timers and request latencies aside, nothing but [`base::clock`] reads the clock, [`base::rng`] randomness, `store::fsio` the disk: tests own time, chance
 //!   and power.
 //!
 //! # Absent on purpose
 //!
 //! Threads or timers in the store (the supervisor in [`app`] drives its workers; in `tests/sim` the test does), a second copy
 //! of any byte, transactions that outlive a call, locks held over input or output, a cluster protocol, HTTP/2, feature flags,
-//! macros of our own.
+//! macros of our own. What hyper cannot parse as HTTP gets its bare 400 or 431, without an error document. Damage is logged,
+//! counted and ends the answer; no flag on the object remembers it. redb checks its pages in repair alone, so a damaged page
+//! of the catalog is noticed only where a record no longer decodes.
 
 pub mod app;
 pub mod auth;

@@ -23,9 +23,6 @@ use crate::store::types::{
     UploadInfo,
 };
 
-/// The requirement of the upload stands right after the bucket's.
-const UPLOAD_REQUIREMENT: usize = 1;
-
 impl Store {
     /// Turns the listed parts into the object. Repeating it gives the same answer for as long as completed uploads are kept.
     pub async fn complete_upload(
@@ -78,7 +75,7 @@ impl Store {
             checksum: answer.checksum.clone(),
             parts: answer.etag.parts,
         };
-        let (mut writes, content) = self.body_of(parts)?;
+        let (mut writes, content) = self.body_of(parts);
         let completed = CompletedRecord {
             number: id.number,
             secret: id.secret,
@@ -102,14 +99,13 @@ impl Store {
             Write::Add(schema::UPLOADS_COUNTER.to_vec(), -1),
         ]);
         let requires = vec![Self::require_bucket(bucket), require_upload(bucket, key, id)];
-        debug_assert_eq!(requires.len(), UPLOAD_REQUIREMENT + 1);
         self.replace(bucket, &info, content, Batch { requires, writes }, request.condition.as_ref()).await
     }
 
     /// Where the object's bytes are: one part needs no manifest.
-    fn body_of(&self, parts: Vec<(u16, PartRecord)>) -> Result<(Vec<Write>, Content), Error> {
+    fn body_of(&self, parts: Vec<(u16, PartRecord)>) -> (Vec<Write>, Content) {
         if let [(_, part)] = parts.as_slice() {
-            return Ok((Vec::new(), part.content.clone()));
+            return (Vec::new(), part.content.clone());
         }
         let number = self.numbers.next();
         let extents = parts
@@ -122,7 +118,7 @@ impl Store {
                 checksum: part.checksum.unwrap_or(part.crc64nvme),
             })
             .collect();
-        Ok((manifest::writes(number, extents), Content::Manifest(number)))
+        (manifest::writes(number, extents), Content::Manifest(number))
     }
 }
 

@@ -86,11 +86,6 @@ pub fn leading_number(key: &[u8]) -> Option<u64> {
     key.get(..8)?.try_into().ok().map(u64::from_be_bytes)
 }
 
-/// The number a key ends with.
-pub fn trailing_number(key: &[u8]) -> Option<u64> {
-    key.last_chunk::<8>().copied().map(u64::from_be_bytes)
-}
-
 /// Appends `text` escaped, without its end: the beginning of every key that begins with `text`.
 pub fn push_escaped_prefix(to: &mut Vec<u8>, text: &str) {
     for byte in text.bytes() {
