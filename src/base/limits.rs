@@ -83,6 +83,15 @@ pub const READ_UNIT_BYTES: usize = 256 << 10;
 pub const READ_BUFFERS_KEPT: usize = 64;
 /// Checksummed block of a blob.
 pub const BLOCK_BYTES: usize = 64 << 10;
+/// Part of a blob on its way to an object store; what is smaller goes in one request. Above S3's smallest (5 MiB), and few
+/// enough for the largest body.
+pub const REMOTE_PART_BYTES: usize = 8 << 20;
+/// Such parts of one blob under way at once: with the one that fills, a blob holds three in memory.
+pub const REMOTE_PARTS_IN_FLIGHT_MAX: usize = 2;
+/// What opening a blob in an object store fetches of its end: small blobs whole, the footer of blobs up to a gibibyte.
+pub const REMOTE_TAIL_BYTES: usize = 64 << 10;
+/// Deadline of one call of an object store, the retries of its client (at most 3 minutes) included.
+pub const REMOTE_CALL_TIMEOUT: Duration = Duration::from_secs(300);
 /// Files of one blob directory.
 pub const DIRECTORY_FILES_MAX: u64 = 16_384;
 /// Extents in one record of a manifest.

@@ -21,7 +21,7 @@ use crate::store::pins::Pin;
 use crate::store::types::{Bucket, ObjectInfo, ObjectKey};
 use crate::telemetry::metrics::Metrics;
 
-/// From this many wanted bytes on a blob is opened on a blocking thread; below, the hop costs more than the open.
+/// From this many wanted bytes on a blob is opened on a blocking thread; below, the hop costs more than the open of a file.
 const OPEN_AWAY_BYTES: u64 = 1 << 20;
 
 /// An object and its bytes, which stay until this is dropped.
@@ -203,7 +203,7 @@ impl ObjectReader {
         }
         let id = content.blob_id().ok_or_else(|| Error::Corrupt("an extent names no blob".to_owned()))?;
         let blobs = Arc::clone(&self.source.blobs);
-        let opened = if wanted.end - wanted.start >= OPEN_AWAY_BYTES {
+        let opened = if wanted.end - wanted.start >= OPEN_AWAY_BYTES || !blobs.opens_at_once() {
             self.source.offload.run(move || blobs.open(id)).await?
         } else {
             blobs.open(id)
