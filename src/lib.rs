@@ -43,6 +43,8 @@
 //!
 //! Inside the store, `meta` and `blob` never import each other; both stand on `fsio`, the only code on the data path that
 //! touches `std::fs`. (`fsio` stands beside them because the catalog's file needs the same simulated disk as the blobs.)
+//! Blobs have a second home in object stores ([`store::blob::remote`]), with the same names and format; no setting selects it
+//! yet.
 //!
 //! # Invariants
 //!

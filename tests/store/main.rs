@@ -1,5 +1,5 @@
 //! The store over the real disk: what it costs, what happens when many do the same at once, and what a damaged or full disk
-//! does to it. Figures are printed with `cargo test --test store -- --nocapture`.
+//! does to it; and the store over an object store instead of the disk. Figures are printed with `cargo test --test store -- --nocapture`.
 #![expect(
     clippy::unwrap_used,
     clippy::panic,
@@ -13,5 +13,6 @@ mod expiry;
 mod listing;
 mod races;
 mod reading;
+mod remote;
 mod rig;
 mod room;

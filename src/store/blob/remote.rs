@@ -16,8 +16,9 @@
 //! **not be the runtime whose blocking threads make the calls**: backends need blocking threads themselves (to resolve
 //! names, say) and would wait for ever if every one of them stood here.
 //!
-//! What a process that dies leaves behind: parts of uploads that never became objects, invisible to the sweep. A bucket for
-//! blobs should have a lifecycle rule that aborts incomplete uploads.
+//! What the sweep does not see: parts of uploads that never became objects because the process died (a bucket for blobs
+//! should have a lifecycle rule that aborts incomplete uploads), and an object that the backend still makes of a request
+//! after its deadline here, when the name was judged already.
 //!
 //! Absent on purpose: reading ahead, a cache of blobs, retries (the backend's own client does them), room ([`Blobs::free`]
 //! answers none: such stores have no end that could be asked for).
