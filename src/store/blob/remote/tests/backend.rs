@@ -18,8 +18,8 @@ use object_store::{
 
 /// How long an abort in the background may take before a test gives it up.
 const ABORT_MAX: Duration = Duration::from_secs(60);
-/// How often a part lets everybody else go first.
-const PART_YIELDS: usize = 200;
+/// How long a part takes, so that a writer could begin too many at once.
+const PART_TIME: Duration = Duration::from_millis(20);
 
 /// What a backend is asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -233,9 +233,7 @@ impl MultipartUpload for Upload {
         let sent = self.inner.put_part(data);
         Box::pin(async move {
             let _in_flight = in_flight;
-            for _ in 0..PART_YIELDS {
-                tokio::task::yield_now().await;
-            }
+            tokio::time::sleep(PART_TIME).await;
             asked?;
             sent.await
         })
