@@ -15,6 +15,12 @@ pub const OBJECT_SIZE_MAX_BYTES: u64 = PUT_SIZE_MAX_BYTES * PARTS_MAX as u64;
 pub const KEY_MAX_BYTES: usize = 1024;
 /// `x-amz-meta-*` names and values together.
 pub const USER_METADATA_MAX_BYTES: usize = 2048;
+/// Tags of one object.
+pub const OBJECT_TAGS_MAX: usize = 10;
+/// Longest key of a tag, in characters.
+pub const TAG_KEY_MAX_CHARACTERS: usize = 128;
+/// Longest value of a tag, in characters.
+pub const TAG_VALUE_MAX_CHARACTERS: usize = 256;
 /// Keys or prefixes in one page of a listing.
 pub const LIST_PAGE_MAX: usize = 1000;
 /// Keys in one DeleteObjects request.

@@ -34,6 +34,7 @@ impl Code {
     pub const AUTHORIZATION_HEADER_MALFORMED: Self = code("AuthorizationHeaderMalformed", 400, "The authorization header is malformed.");
     pub const AUTHORIZATION_QUERY_PARAMETERS: Self = code("AuthorizationQueryParametersError", 400, "The authorization query parameters are malformed.");
     pub const BAD_DIGEST: Self = code("BadDigest", 400, "The Content-MD5 or checksum value that you specified did not match what the server received.");
+    pub const BAD_REQUEST: Self = code("BadRequest", 400, "Bad Request");
     pub const BUCKET_ALREADY_OWNED_BY_YOU: Self = code("BucketAlreadyOwnedByYou", 409, "Your previous request to create the named bucket succeeded and you already own it.");
     pub const BUCKET_NOT_EMPTY: Self = code("BucketNotEmpty", 409, "The bucket you tried to delete is not empty.");
     pub const CONDITIONAL_REQUEST_CONFLICT: Self = code("ConditionalRequestConflict", 409, "The conditional request cannot succeed due to a conflicting operation against this resource.");
@@ -54,6 +55,7 @@ impl Code {
     pub const INVALID_RANGE: Self = code("InvalidRange", 416, "The requested range is not satisfiable");
     pub const INVALID_REQUEST: Self = code("InvalidRequest", 400, "Invalid Request");
     pub const INVALID_STORAGE_CLASS: Self = code("InvalidStorageClass", 400, "The storage class you specified is not valid");
+    pub const INVALID_TAG: Self = code("InvalidTag", 400, "The tag provided was not a valid tag. This error can occur if the tag did not pass input validation.");
     pub const INVALID_TOKEN: Self = code("InvalidToken", 400, "The provided token is malformed or otherwise invalid.");
     pub const INVALID_URI: Self = code("InvalidURI", 400, "Couldn't parse the specified URI.");
     pub const KEY_TOO_LONG: Self = code("KeyTooLongError", 400, "Your key is too long");

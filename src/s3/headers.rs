@@ -31,7 +31,7 @@ const STORED: [(HeaderName, &str); 6] = [
 /// Reads the attributes of an object to be from its request.
 ///
 /// # Errors
-/// `MetadataTooLarge` when the names and values of the user's metadata exceed 2 KiB together.
+/// `MetadataTooLarge` when the names and values of the user's metadata exceed 2 KiB together, and for tags that are none.
 pub fn attributes(headers: &HeaderMap) -> Result<Attributes, Error> {
     let mut attributes = Attributes::default();
     for (name, _) in &STORED {
@@ -55,6 +55,7 @@ pub fn attributes(headers: &HeaderMap) -> Result<Attributes, Error> {
             .with("Size", size.to_string())
             .with("MaxSizeAllowed", USER_METADATA_MAX_BYTES.to_string()));
     }
+    attributes.tags = super::tags::from_header(headers)?;
     Ok(attributes)
 }
 

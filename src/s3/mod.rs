@@ -49,6 +49,7 @@ pub mod query;
 pub mod receive;
 pub mod refusals;
 pub mod retrieval;
+pub mod tags;
 pub mod xml;
 
 pub use op::operations_table;

@@ -28,8 +28,6 @@ const REFUSALS: &[Refusal] = &[
     refuse("x-amz-grant-*", &[], "access control lists"),
     refuse("x-amz-object-ownership", &["BucketOwnerEnforced"], "object ownership other than BucketOwnerEnforced"),
     refuse("x-amz-server-side-encryption*", &[], "server-side encryption"),
-    refuse("x-amz-copy-source-*", &[], "copying"),
-    refuse("x-amz-tagging*", &[], "object tags"),
     refuse("x-amz-object-lock-*", &[], "object lock"),
     refuse("x-amz-bucket-object-lock-enabled", &["false"], "object lock"),
     refuse("x-amz-website-redirect-location", &[], "website redirects"),
@@ -119,8 +117,6 @@ mod tests {
         for (name, value) in [
             ("x-amz-server-side-encryption", "AES256"),
             ("x-amz-server-side-encryption-customer-key", "k"),
-            ("x-amz-tagging", "a=b"),
-            ("x-amz-tagging-directive", "COPY"),
             ("x-amz-object-lock-mode", "GOVERNANCE"),
             ("x-amz-bucket-object-lock-enabled", "true"),
             ("x-amz-acl", "public-read"),

@@ -153,11 +153,15 @@ fn etag_of(record: &ObjectRecord) -> ETag {
 }
 
 pub(super) fn attributes_record(attributes: &Attributes) -> AttributesRecord {
-    AttributesRecord { headers: attributes.headers.clone(), user_metadata: attributes.user_metadata.clone() }
+    AttributesRecord {
+        headers: attributes.headers.clone(),
+        user_metadata: attributes.user_metadata.clone(),
+        tags: Some(attributes.tags.clone()).filter(|tags| !tags.is_empty()),
+    }
 }
 
 pub(super) fn read_attributes(record: AttributesRecord) -> Attributes {
-    Attributes { headers: record.headers, user_metadata: record.user_metadata }
+    Attributes { headers: record.headers, user_metadata: record.user_metadata, tags: record.tags.unwrap_or_default() }
 }
 
 pub(super) fn object_checksum_record(checksum: &ObjectChecksum) -> ObjectChecksumRecord {

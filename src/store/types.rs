@@ -166,6 +166,8 @@ pub struct Attributes {
     pub headers: Vec<(String, String)>,
     /// `x-amz-meta-*`: lower-case name without the prefix, and value.
     pub user_metadata: Vec<(String, String)>,
+    /// The object's tags: key and value.
+    pub tags: Vec<(String, String)>,
 }
 
 /// A checksum an object carries.

@@ -41,6 +41,7 @@ fn attributes() -> AttributesRecord {
     AttributesRecord {
         headers: vec![("content-type".to_owned(), "image/bmp".to_owned())],
         user_metadata: vec![("a".to_owned(), "\u{e9}".to_owned()), ("b".to_owned(), String::new())],
+        tags: None,
     }
 }
 

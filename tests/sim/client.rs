@@ -236,6 +236,7 @@ fn attributes(tag: OpId) -> Attributes {
     Attributes {
         headers: vec![("content-type".to_owned(), format!("application/x-{tag}"))],
         user_metadata: vec![("tag".to_owned(), tag.to_string())],
+        tags: Vec::new(),
     }
 }
 

@@ -301,6 +301,9 @@ pub struct AttributesRecord {
     /// User metadata: name, value.
     #[n(1)]
     pub user_metadata: Vec<(String, String)>,
+    /// Tags: key, value; none where there are none.
+    #[n(2)]
+    pub tags: Option<Vec<(String, String)>>,
 }
 
 /// A record of `Current`.
