@@ -57,15 +57,23 @@ impl Query {
     /// # Errors
     /// `InvalidArgument` for anything that is not a number of at most 31 bits, as AWS says it.
     pub fn number(&self, name: &str, max: usize) -> Result<Option<usize>, Error> {
-        let Some(text) = self.get(name).filter(|text| !text.is_empty()) else { return Ok(None) };
-        let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
-        match text.parse::<i32>().ok().filter(|_| digits).and_then(|number| usize::try_from(number).ok()) {
-            Some(number) => Ok(Some(number.min(max))),
-            None => {
-                let message = format!("Argument {name} must be an integer between 0 and 2147483647");
-                Err(Error::argument(message, name, text))
-            }
-        }
+        let Some(integer) = self.integer(name)? else { return Ok(None) };
+        let number = usize::try_from(integer).map_err(|_| {
+            let message = format!("Argument {name} must be an integer between 0 and {}", i32::MAX);
+            Error::argument(message, name, self.get(name).unwrap_or_default())
+        });
+        Ok(Some(number?.min(max)))
+    }
+
+    /// The integer in the parameter `name`, unless it is absent or empty: digits, perhaps behind a minus.
+    ///
+    /// # Errors
+    /// `InvalidArgument` for anything that is not an integer of 32 bits, as AWS says it.
+    pub fn integer(&self, name: &str) -> Result<Option<i32>, Error> {
+        let Some(text) = self.get_filled(name) else { return Ok(None) };
+        let integer = text.parse().ok().filter(|_| !text.starts_with('+'));
+        let message = || format!("Provided {name} not an integer or within integer range");
+        integer.map(Some).ok_or_else(|| Error::argument(message(), name, text))
     }
 }
 
@@ -92,12 +100,18 @@ mod tests {
 
     #[test]
     fn numbers() {
-        let query = Query::parse("a=5&b=2000&c=-1&d=x&e=2147483648&f=&g=+5").unwrap();
+        let query = Query::parse("a=05&b=2000&c=-1&d=x&e=2147483648&f=&g=%2B5&h=-0&i=+5&j=-").unwrap();
         assert_eq!(query.number("a", 1000).unwrap(), Some(5));
         assert_eq!(query.number("b", 1000).unwrap(), Some(1000));
         assert_eq!(query.number("f", 1000).unwrap(), None);
-        for bad in ["c", "d", "e", "g"] {
-            assert!(query.number(bad, 1000).is_err(), "{bad}");
+        assert_eq!((query.number("h", 1000).unwrap(), query.integer("c").unwrap()), (Some(0), Some(-1)));
+        for bad in ["d", "e", "g", "i", "j"] {
+            let error = query.number(bad, 1000).unwrap_err();
+            assert_eq!(error.text(), format!("Provided {bad} not an integer or within integer range"));
         }
+        assert_eq!(
+            query.number("c", 1000).unwrap_err().text(),
+            "Argument c must be an integer between 0 and 2147483647"
+        );
     }
 }

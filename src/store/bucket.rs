@@ -59,8 +59,20 @@ impl Store {
 
     /// All buckets, by name.
     pub fn list_buckets(&self) -> Result<Vec<Bucket>, Error> {
-        let mut buckets = Vec::new();
-        self.snapshot()?.scan(Space::Buckets, &[], &[], &mut |key, record| {
+        Ok(self.buckets_page("", "", BUCKETS_MAX)?.0)
+    }
+
+    /// The first `max` buckets whose names begin with `prefix` and come after `after`, by name, and whether there are more.
+    pub fn buckets_page(&self, prefix: &str, after: &str, max: usize) -> Result<(Vec<Bucket>, bool), Error> {
+        let prefix = prefix.as_bytes();
+        let behind = if after.is_empty() { Vec::new() } else { [after.as_bytes(), &[0]].concat() };
+        let (start, end) = (behind.as_slice().max(prefix), prefix_end(prefix));
+        let (mut buckets, mut more) = (Vec::new(), false);
+        self.snapshot()?.scan(Space::Buckets, start, &end, &mut |key, record| {
+            if buckets.len() == max {
+                more = true;
+                return ControlFlow::Break(());
+            }
             let name = std::str::from_utf8(key).ok().and_then(BucketName::parse);
             buckets.push(match name {
                 Some(name) => read_bucket(&name, record),
@@ -68,7 +80,7 @@ impl Store {
             });
             ControlFlow::Continue(Visit::Next)
         })?;
-        buckets.into_iter().collect()
+        Ok((buckets.into_iter().collect::<Result<_, _>>()?, more))
     }
 
     /// This very bucket still exists.

@@ -249,7 +249,7 @@ pub struct ListRequest {
     pub prefix: String,
     /// Keys that contain it after the prefix are folded into one common prefix; empty folds nothing.
     pub delimiter: String,
-    /// Only keys and common prefixes after this (exclusive).
+    /// Only keys and common prefixes after this (exclusive): none of the common prefix this is or lies within.
     pub after: String,
     /// Keys and common prefixes together.
     pub max: usize,

@@ -33,6 +33,8 @@ mod expect_continue;
 mod framing;
 mod get_object;
 mod health;
+mod list_object_versions;
+mod list_objects;
 mod list_objects_v2;
 mod put_object;
 mod ranges;

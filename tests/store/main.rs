@@ -11,6 +11,7 @@ mod commits;
 mod complete;
 mod expiry;
 mod listing;
+mod listing_cost;
 mod races;
 mod reading;
 mod rig;

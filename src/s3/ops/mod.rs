@@ -15,11 +15,14 @@ pub mod head_bucket;
 pub mod head_object;
 pub mod list_buckets;
 pub mod list_multipart_uploads;
+pub mod list_object_versions;
+pub mod list_objects;
 pub mod list_objects_v2;
 pub mod list_parts;
 pub mod put_object;
 pub mod unbuilt;
 pub mod upload_part;
+pub mod versioning;
 
 /// The rows.
 pub static OPS: &[&Op] = &[
@@ -28,12 +31,15 @@ pub static OPS: &[&Op] = &[
     &head_bucket::OP,
     &delete_bucket::OP,
     &get_bucket_location::OP,
+    &versioning::GET,
     &put_object::OP,
     &get_object::OP,
     &head_object::OP,
     &delete_object::OP,
     &delete_objects::OP,
     &list_objects_v2::OP,
+    &list_objects::OP,
+    &list_object_versions::OP,
     &create_multipart_upload::OP,
     &upload_part::OP,
     &complete_multipart_upload::OP,
