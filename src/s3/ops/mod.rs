@@ -11,6 +11,7 @@ pub mod delete_object;
 pub mod delete_objects;
 pub mod get_bucket_location;
 pub mod get_object;
+pub mod get_object_attributes;
 pub mod head_bucket;
 pub mod head_object;
 pub mod list_buckets;
@@ -30,6 +31,7 @@ pub static OPS: &[&Op] = &[
     &get_bucket_location::OP,
     &put_object::OP,
     &get_object::OP,
+    &get_object_attributes::OP,
     &head_object::OP,
     &delete_object::OP,
     &delete_objects::OP,
