@@ -52,7 +52,7 @@ impl Code {
     pub const INVALID_DIGEST: Self = code("InvalidDigest", 400, "The Content-MD5 you specified was invalid.");
     pub const INVALID_PART: Self = code("InvalidPart", 400, "One or more of the specified parts could not be found. The part may not have been uploaded, or the specified entity tag may not match the part's entity tag.");
     pub const INVALID_PART_NUMBER: Self = code("InvalidPartNumber", 416, "The requested partnumber is not satisfiable");
-    pub const INVALID_PART_ORDER: Self = code("InvalidPartOrder", 400, "The list of parts was not in ascending order. The parts list must be specified in order by part number.");
+    pub const INVALID_PART_ORDER: Self = code("InvalidPartOrder", 400, "The list of parts was not in ascending order. Parts must be ordered by part number.");
     pub const INVALID_RANGE: Self = code("InvalidRange", 416, "The requested range is not satisfiable");
     pub const INVALID_REQUEST: Self = code("InvalidRequest", 400, "Invalid Request");
     pub const INVALID_STORAGE_CLASS: Self = code("InvalidStorageClass", 400, "The storage class you specified is not valid");
