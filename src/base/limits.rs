@@ -91,7 +91,7 @@ pub const READ_BUFFERS_KEPT: usize = 64;
 pub const BLOCK_BYTES: usize = 64 << 10;
 /// Files of one blob directory.
 pub const DIRECTORY_FILES_MAX: u64 = 16_384;
-/// Extents in one record of a manifest.
+/// Extents in one record of a manifest. Part of the catalog's format.
 pub const EXTENTS_PER_RECORD: usize = 512;
 /// Batches in one group commit.
 pub const GROUP_BATCHES_MAX: usize = 128;

@@ -51,7 +51,8 @@ impl Code {
     pub const INVALID_CHUNK_SIZE: Self = code("InvalidChunkSizeError", 400, "Only the last chunk is allowed to have a size less than 8192 bytes");
     pub const INVALID_DIGEST: Self = code("InvalidDigest", 400, "The Content-MD5 you specified was invalid.");
     pub const INVALID_PART: Self = code("InvalidPart", 400, "One or more of the specified parts could not be found. The part may not have been uploaded, or the specified entity tag may not match the part's entity tag.");
-    pub const INVALID_PART_ORDER: Self = code("InvalidPartOrder", 400, "The list of parts was not in ascending order. The parts list must be specified in order by part number.");
+    pub const INVALID_PART_NUMBER: Self = code("InvalidPartNumber", 416, "The requested partnumber is not satisfiable");
+    pub const INVALID_PART_ORDER: Self = code("InvalidPartOrder", 400, "The list of parts was not in ascending order. Parts must be ordered by part number.");
     pub const INVALID_RANGE: Self = code("InvalidRange", 416, "The requested range is not satisfiable");
     pub const INVALID_REQUEST: Self = code("InvalidRequest", 400, "Invalid Request");
     pub const INVALID_STORAGE_CLASS: Self = code("InvalidStorageClass", 400, "The storage class you specified is not valid");
@@ -278,17 +279,22 @@ impl From<Invalid> for Error {
             Invalid::ObjectSize { expected, actual } => Self::invalid_request(format!(
                 "The provided 'x-amz-mp-object-size' header value {expected} does not match what was computed: {actual}"
             )),
-            Invalid::PartChecksumMissing { algorithm } => Self::invalid_request(format!(
+            Invalid::PartChecksumMissing { number, algorithm } => Self::invalid_request(format!(
                 "The upload was created using a {} checksum. The complete request must include the checksum for each \
-                 part.",
+                 part. It was missing for part {number} in the request.",
+                algorithm.to_ascii_lowercase()
+            )),
+            Invalid::PartChecksum { number, algorithm } => Self::new(Code::BAD_DIGEST).message(format!(
+                "The {} you specified for part {number} did not match what we received.",
                 algorithm.to_ascii_lowercase()
             )),
             Invalid::ChecksumAlgorithm { expected, actual } => checksum_mismatch(expected, actual),
-            Invalid::ChecksumType { expected, actual } => Self::new(Code::BAD_DIGEST).message(format!(
+            // Amazon's documentation says BadDigest; its servers say this (recorded by LocalStack's and versitygw's tests).
+            Invalid::ChecksumType { expected, actual: _ } => Self::invalid_request(format!(
                 "The upload was created using the {expected} checksum mode. The complete request must use the same \
-                 checksum mode, not {actual}."
+                 checksum mode."
             )),
-            Invalid::Checksum { algorithm } => Self::bad_checksum(algorithm),
+            Invalid::Checksum { algorithm } => Self::bad_checksum(&algorithm.to_ascii_lowercase()),
             Invalid::CompletedDifferently => Self::new(Code::NO_SUCH_UPLOAD),
         }
     }
@@ -366,7 +372,7 @@ mod tests {
             (StoreError::Busy("x".into()).into(), "ServiceUnavailable", 503),
             (StoreError::NotFound(Missing::Upload).into(), "NoSuchUpload", 404),
             (Invalid::PartCount.into(), "MalformedXML", 400),
-            (Invalid::ChecksumType { expected: "COMPOSITE", actual: "FULL_OBJECT" }.into(), "BadDigest", 400),
+            (Invalid::ChecksumType { expected: "COMPOSITE", actual: "FULL_OBJECT" }.into(), "InvalidRequest", 400),
             (BodyError::Truncated.into(), "IncompleteBody", 400),
             (BodyError::TooLarge(5).into(), "MaxMessageLengthExceeded", 400),
             (ChunkedError::MalformedTrailer.into(), "MalformedTrailerError", 400),

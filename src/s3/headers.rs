@@ -8,7 +8,7 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 
 use super::call::set;
 use super::error::{Code, Error};
-use crate::base::digest::ChecksumType;
+use crate::base::digest::{Checksum, ChecksumType};
 use crate::base::limits::USER_METADATA_MAX_BYTES;
 use crate::store::types::{Attributes, ObjectChecksum, ObjectInfo};
 
@@ -109,6 +109,12 @@ pub fn checksum(headers: &mut HeaderMap, checksum: &ObjectChecksum) {
     set(headers, "x-amz-checksum-type", checksum.kind.name());
 }
 
+/// Puts the checksum of one part on an answer, whose object's has this type.
+pub fn part_checksum(headers: &mut HeaderMap, value: &Checksum, kind: ChecksumType) {
+    set(headers, value.algorithm().header(), &value.to_base64());
+    set(headers, "x-amz-checksum-type", kind.name());
+}
+
 /// Applies the `response-*` parameters of a GET to its answer.
 ///
 /// # Errors
@@ -142,7 +148,7 @@ pub fn checksum_type(text: Option<&str>) -> Result<Option<ChecksumType>, Error> 
 mod tests {
     use super::*;
     use crate::base::clock::Timestamp;
-    use crate::base::digest::{Checksum, ChecksumAlgorithm};
+    use crate::base::digest::ChecksumAlgorithm;
     use crate::s3::query::Query;
     use crate::store::types::{ETag, ObjectKey};
 

@@ -100,7 +100,7 @@ impl Store {
     }
 
     /// The requirement that makes `condition` hold at the commit, or the error when it does not hold now.
-    fn judge(&self, row: &[u8], condition: &Condition) -> Result<Require, Error> {
+    pub(super) fn judge(&self, row: &[u8], condition: &Condition) -> Result<Require, Error> {
         let standing = self.snapshot()?.get(Space::Current, row)?;
         match (condition, standing) {
             (Condition::Absent, None) => Ok(Require::Absent(Space::Current, row.to_vec())),

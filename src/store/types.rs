@@ -1,6 +1,7 @@
 //! The vocabulary of the store: names parsed once at the edge, and what its calls take and give.
 
 use std::fmt;
+use std::ops::Range;
 
 use bytes::Bytes;
 
@@ -210,6 +211,26 @@ pub struct ObjectInfo {
     pub checksum: ObjectChecksum,
     /// Parts, for objects made by a multipart upload.
     pub parts: Option<u16>,
+}
+
+/// One of the parts an object was made of.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ObjectPart {
+    /// Its place among the object's parts, from 1 on.
+    pub number: PartNumber,
+    /// Its bytes in the object.
+    pub range: Range<u64>,
+    /// Its checksum by the object's algorithm, where that is known.
+    pub checksum: Option<Checksum>,
+}
+
+/// A page of an object's parts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ObjectPartsPage {
+    /// The object.
+    pub info: ObjectInfo,
+    /// In order.
+    pub parts: Vec<ObjectPart>,
 }
 
 /// A condition on what stands at a key, judged in the commit that replaces it.

@@ -48,7 +48,6 @@ fn operations_that_are_not_built_are_named() {
         ("GET", "tagging", "GetObjectTagging"),
         ("PUT", "tagging", "PutObjectTagging"),
         ("DELETE", "tagging", "DeleteObjectTagging"),
-        ("GET", "attributes", "GetObjectAttributes"),
         ("GET", "retention", "GetObjectRetention"),
         ("PUT", "retention", "PutObjectRetention"),
         ("GET", "legal-hold", "GetObjectLegalHold"),

@@ -11,6 +11,7 @@ pub mod delete_object;
 pub mod delete_objects;
 pub mod get_bucket_location;
 pub mod get_object;
+pub mod get_object_attributes;
 pub mod head_bucket;
 pub mod head_object;
 pub mod list_buckets;
@@ -34,6 +35,7 @@ pub static OPS: &[&Op] = &[
     &versioning::GET,
     &put_object::OP,
     &get_object::OP,
+    &get_object_attributes::OP,
     &head_object::OP,
     &delete_object::OP,
     &delete_objects::OP,

@@ -92,7 +92,6 @@ pub static UNBUILT: &[Op] = &[
     bucket("GetBucketTagging", Method::GET, "tagging", "s3:GetBucketTagging"),
     bucket("GetBucketWebsite", Method::GET, "website", "s3:GetBucketWebsite"),
     object("GetObjectAcl", Method::GET, "acl", "s3:GetObjectAcl"),
-    object("GetObjectAttributes", Method::GET, "attributes", "s3:GetObjectAttributes"),
     object("GetObjectLegalHold", Method::GET, "legal-hold", "s3:GetObjectLegalHold"),
     bucket("GetObjectLockConfiguration", Method::GET, "object-lock", "s3:GetBucketObjectLockConfiguration"),
     object("GetObjectRetention", Method::GET, "retention", "s3:GetObjectRetention"),

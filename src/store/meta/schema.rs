@@ -380,7 +380,7 @@ pub struct ExtentRecord {
     pub checksum: ChecksumRecord,
 }
 
-/// A record of `Extents`.
+/// A record of `Extents`. All records of a manifest but its last hold exactly 512 extents: by that a part is found.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Encode, Decode)]
 pub struct ExtentsRecord {
     /// In order.
