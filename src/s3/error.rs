@@ -53,6 +53,7 @@ impl Code {
     pub const INVALID_PART: Self = code("InvalidPart", 400, "One or more of the specified parts could not be found. The part may not have been uploaded, or the specified entity tag may not match the part's entity tag.");
     pub const INVALID_PART_ORDER: Self = code("InvalidPartOrder", 400, "The list of parts was not in ascending order. The parts list must be specified in order by part number.");
     pub const INVALID_RANGE: Self = code("InvalidRange", 416, "The requested range is not satisfiable");
+    pub const INVALID_REDIRECT_LOCATION: Self = code("InvalidRedirectLocation", 400, "The website redirect location must have a prefix of 'http://' or 'https://' or '/'.");
     pub const INVALID_REQUEST: Self = code("InvalidRequest", 400, "Invalid Request");
     pub const INVALID_STORAGE_CLASS: Self = code("InvalidStorageClass", 400, "The storage class you specified is not valid");
     pub const INVALID_TAG: Self = code("InvalidTag", 400, "The tag provided was not a valid tag. This error can occur if the tag did not pass input validation.");
@@ -68,7 +69,9 @@ impl Code {
     pub const MISSING_REQUEST_BODY: Self = code("MissingRequestBodyError", 400, "Request Body is empty");
     pub const NO_SUCH_BUCKET: Self = code("NoSuchBucket", 404, "The specified bucket does not exist");
     pub const NO_SUCH_KEY: Self = code("NoSuchKey", 404, "The specified key does not exist.");
+    pub const NO_SUCH_TAG_SET: Self = code("NoSuchTagSet", 404, "The TagSet does not exist");
     pub const NO_SUCH_UPLOAD: Self = code("NoSuchUpload", 404, "The specified upload does not exist. The upload ID may be invalid, or the upload may have been aborted or completed.");
+    pub const NO_SUCH_VERSION: Self = code("NoSuchVersion", 404, "The specified version does not exist.");
     pub const NOT_IMPLEMENTED: Self = code("NotImplemented", 501, "A header you provided implies functionality that is not implemented");
     pub const NOT_MODIFIED: Self = code("NotModified", 304, "Not Modified");
     pub const OPERATION_ABORTED: Self = code("OperationAborted", 409, "A conflicting conditional operation is currently in progress against this resource. Try again.");

@@ -6,10 +6,10 @@
 use http::header::{CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_ENCODING, CONTENT_LANGUAGE, CONTENT_TYPE, EXPIRES};
 use http::{HeaderMap, HeaderName, HeaderValue};
 
-use super::call::set;
+use super::call::{set, single};
 use super::error::{Code, Error};
 use crate::base::digest::ChecksumType;
-use crate::base::limits::USER_METADATA_MAX_BYTES;
+use crate::base::limits::{REDIRECT_LOCATION_MAX_BYTES, USER_METADATA_MAX_BYTES};
 use crate::store::types::{Attributes, ObjectChecksum, ObjectInfo};
 
 /// The prefix of user metadata.
@@ -17,6 +17,16 @@ const USER: &str = "x-amz-meta-";
 /// What an object without a type is said to be.
 const DEFAULT_TYPE: &str = "binary/octet-stream";
 const NOT_UTF8: char = '\0';
+/// The header that names an object's storage class; stored with the object unless it is the default.
+pub const STORAGE_CLASS: &str = "x-amz-storage-class";
+/// The header that names where a website's readers of an object are sent; stored with the object.
+pub const REDIRECT_LOCATION: &str = "x-amz-website-redirect-location";
+/// The class of an object that names none.
+const STANDARD: &str = "STANDARD";
+/// Classes that differ in price and copies, not in how an object is read.
+const CLASSES: [&str; 5] = ["REDUCED_REDUNDANCY", "STANDARD_IA", "ONEZONE_IA", "INTELLIGENT_TIERING", "GLACIER_IR"];
+/// Classes whose objects can only be read after RestoreObject.
+const ARCHIVES: [&str; 2] = ["GLACIER", "DEEP_ARCHIVE"];
 
 /// Headers that are stored with an object, and the parameter with which a signed GET overrides each.
 const STORED: [(HeaderName, &str); 6] = [
@@ -31,7 +41,8 @@ const STORED: [(HeaderName, &str); 6] = [
 /// Reads the attributes of an object to be from its request.
 ///
 /// # Errors
-/// `MetadataTooLarge` when the names and values of the user's metadata exceed 2 KiB together, and for tags that are none.
+/// `MetadataTooLarge` when the names and values of the user's metadata exceed 2 KiB together, `InvalidStorageClass`,
+/// `InvalidRedirectLocation`, and for tags that are none.
 pub fn attributes(headers: &HeaderMap) -> Result<Attributes, Error> {
     let mut attributes = Attributes::default();
     for (name, _) in &STORED {
@@ -42,6 +53,10 @@ pub fn attributes(headers: &HeaderMap) -> Result<Attributes, Error> {
         if !value.is_empty() {
             attributes.headers.push((name.as_str().to_owned(), value));
         }
+    }
+    for (name, value) in [(STORAGE_CLASS, requested_class(headers)?), (REDIRECT_LOCATION, redirect_location(headers)?)]
+    {
+        attributes.headers.extend(value.map(|value| (name.to_owned(), value.to_owned())));
     }
     let mut size = 0;
     for name in headers.keys() {
@@ -57,6 +72,36 @@ pub fn attributes(headers: &HeaderMap) -> Result<Attributes, Error> {
     }
     attributes.tags = super::tags::from_header(headers)?;
     Ok(attributes)
+}
+
+/// The storage class of an object or upload with these attributes.
+pub fn storage_class(attributes: &Attributes) -> &str {
+    let stored = attributes.headers.iter().find(|(name, _)| name == STORAGE_CLASS);
+    stored.map_or(STANDARD, |(_, class)| class)
+}
+
+/// The storage class a request names, where it is not the default.
+fn requested_class(headers: &HeaderMap) -> Result<Option<&str>, Error> {
+    match single(headers, STORAGE_CLASS)? {
+        None | Some(STANDARD) => Ok(None),
+        Some(class) if CLASSES.contains(&class) => Ok(Some(class)),
+        Some(class) if ARCHIVES.contains(&class) => {
+            Err(Error::not_implemented(STORAGE_CLASS, "storage classes that need RestoreObject"))
+        }
+        Some(class) => Err(Error::new(Code::INVALID_STORAGE_CLASS).with("StorageClassRequested", class)),
+    }
+}
+
+fn redirect_location(headers: &HeaderMap) -> Result<Option<&str>, Error> {
+    let Some(location) = single(headers, REDIRECT_LOCATION)? else { return Ok(None) };
+    if !["/", "http://", "https://"].iter().any(|prefix| location.starts_with(prefix)) {
+        return Err(Code::INVALID_REDIRECT_LOCATION.into());
+    }
+    if location.len() > REDIRECT_LOCATION_MAX_BYTES {
+        let message = "The length of website redirect location cannot exceed 2,048 characters.";
+        return Err(Error::new(Code::INVALID_REDIRECT_LOCATION).message(message));
+    }
+    Ok(Some(location))
 }
 
 /// All values of a header, as RFC 9110 section 5.3 joins them.
@@ -88,7 +133,7 @@ fn without_aws_chunked(value: &str) -> String {
     codings.filter(|coding| !is_framing(coding)).collect::<Vec<_>>().join(",")
 }
 
-/// Puts what is known of an object on an answer: attributes, ETag, date.
+/// Puts what is known of an object on an answer: attributes, ETag, date, how many tags it has.
 pub fn describe(headers: &mut HeaderMap, info: &ObjectInfo) {
     set(headers, "content-type", DEFAULT_TYPE);
     let stored = info.attributes.headers.iter().map(|(name, value)| (name.clone(), value));
@@ -101,6 +146,9 @@ pub fn describe(headers: &mut HeaderMap, info: &ObjectInfo) {
     set(headers, "etag", &info.etag.quoted());
     set(headers, "last-modified", &info.modified.http_date());
     set(headers, "accept-ranges", "bytes");
+    if !info.attributes.tags.is_empty() {
+        set(headers, "x-amz-tagging-count", &info.attributes.tags.len().to_string());
+    }
 }
 
 /// Puts an object's checksum on an answer.
@@ -222,6 +270,65 @@ mod tests {
         let sized = |size: usize| attributes(&headers(&[("x-amz-meta-k", "v".repeat(size).as_bytes())])).map(drop);
         assert!(sized(2047).is_ok());
         assert_eq!(sized(2048).unwrap_err().code(), Code::METADATA_TOO_LARGE);
+    }
+
+    #[test]
+    fn storage_classes() {
+        let class = |name: &'static str| {
+            let attributes = attributes(&headers(&[("x-amz-storage-class", name.as_bytes())]));
+            let attributes = attributes.map_err(|error| error.code().name)?;
+            let named = storage_class(&attributes).to_owned();
+            let echoed =
+                given_back(attributes).get("x-amz-storage-class").map(|class| class.to_str().unwrap().to_owned());
+            Ok((named, echoed))
+        };
+        assert_eq!(class("STANDARD"), Ok(("STANDARD".to_owned(), None)));
+        assert_eq!(storage_class(&Attributes::default()), "STANDARD");
+        for name in ["STANDARD_IA", "ONEZONE_IA", "INTELLIGENT_TIERING", "GLACIER_IR", "REDUCED_REDUNDANCY"] {
+            assert_eq!(class(name), Ok((name.to_owned(), Some(name.to_owned()))));
+        }
+        for (name, code) in [
+            ("GLACIER", "NotImplemented"),
+            ("DEEP_ARCHIVE", "NotImplemented"),
+            ("OUTPOSTS", "InvalidStorageClass"),
+            ("standard_ia", "InvalidStorageClass"),
+            ("BEST", "InvalidStorageClass"),
+        ] {
+            assert_eq!(class(name), Err(code), "{name}");
+        }
+    }
+
+    #[test]
+    fn redirect_locations() {
+        let long = |len: usize| format!("/{}", "x".repeat(len - 1));
+        for (location, good) in [
+            ("/other", true),
+            ("http://example.com/", true),
+            ("https://example.com/?a=b", true),
+            (long(2048).as_str(), true),
+            (long(2049).as_str(), false),
+            ("other", false),
+            ("ftp://example.com/", false),
+            ("HTTP://example.com/", false),
+        ] {
+            let read = attributes(&headers(&[("x-amz-website-redirect-location", location.as_bytes())]));
+            match read {
+                Ok(attributes) => {
+                    assert!(good, "{location}");
+                    assert_eq!(given_back(attributes)["x-amz-website-redirect-location"], location);
+                }
+                Err(error) => {
+                    assert!(!good && error.code() == Code::INVALID_REDIRECT_LOCATION, "{location}: {error:?}")
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn tags_are_counted() {
+        let tagged = attributes(&headers(&[("x-amz-tagging", b"b=1&a")])).unwrap();
+        assert_eq!(given_back(tagged)["x-amz-tagging-count"], "2");
+        assert!(!given_back(Attributes::default()).contains_key("x-amz-tagging-count"));
     }
 
     #[test]

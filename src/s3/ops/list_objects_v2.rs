@@ -7,6 +7,7 @@ use http::{Method, Response};
 use crate::base::limits::LIST_PAGE_MAX;
 use crate::s3::call::{Call, document};
 use crate::s3::error::Error;
+use crate::s3::headers;
 use crate::s3::listing::{NameEncoding, read_token, token, write_entries};
 use crate::s3::op::{BodyRule, Op, Target};
 use crate::s3::xml::Document;
@@ -69,7 +70,10 @@ fn write_object(list: &mut Document, info: &ObjectInfo, encoding: NameEncoding, 
     list.element("Contents", |entry| {
         entry.text("Key", encoding.write(info.key.as_str())).text("LastModified", info.modified.iso8601());
         entry.text("ETag", info.etag.quoted()).text("ChecksumAlgorithm", info.checksum.value.algorithm().name());
-        entry.text("ChecksumType", info.checksum.kind.name()).value("Size", info.size).text("StorageClass", "STANDARD");
+        entry
+            .text("ChecksumType", info.checksum.kind.name())
+            .value("Size", info.size)
+            .text("StorageClass", headers::storage_class(&info.attributes));
         if let Some(owner) = owner {
             entry.element("Owner", |element| {
                 element.text("ID", owner);
