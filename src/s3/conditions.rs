@@ -1,4 +1,9 @@
-//! Conditions on requests: of reads by RFC 9110 section 13, of writes as far as S3 has them.
+//! Conditions on requests: of reads by RFC 9110 section 13, of writes and deletes as far as S3 has them.
+//!
+//! Absent on purpose: Amazon S3 also refuses a complete under `If-None-Match: *` when the key was deleted since the upload began.
+//! What is deleted leaves no trace here, so it is judged by what stands there at the commit.
+//!
+//! Source: <https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-requests.html>.
 
 use http::header::{IF_MATCH, IF_MODIFIED_SINCE, IF_NONE_MATCH, IF_RANGE, IF_UNMODIFIED_SINCE};
 use http::{HeaderMap, HeaderValue};

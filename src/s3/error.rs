@@ -170,7 +170,11 @@ impl Error {
         let mut response = Response::new(Body::empty());
         *response.status_mut() = StatusCode::from_u16(code.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         response.headers_mut().extend(headers.clone());
-        if *method != Method::HEAD && *code != Code::NOT_MODIFIED {
+        if *code == Code::NOT_MODIFIED {
+            return response;
+        }
+        response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/xml"));
+        if *method != Method::HEAD {
             let mut document = Document::bare("Error");
             document.text("Code", code.name).text("Message", readable(self.text()));
             for (name, text) in elements {
@@ -178,7 +182,6 @@ impl Error {
             }
             document.text("Resource", readable(resource)).text("RequestId", request_id).text("HostId", host_id);
             *response.body_mut() = Body::full(document.finish());
-            response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/xml"));
         }
         response
     }
