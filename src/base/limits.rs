@@ -15,8 +15,12 @@ pub const OBJECT_SIZE_MAX_BYTES: u64 = PUT_SIZE_MAX_BYTES * PARTS_MAX as u64;
 pub const KEY_MAX_BYTES: usize = 1024;
 /// `x-amz-meta-*` names and values together.
 pub const USER_METADATA_MAX_BYTES: usize = 2048;
+/// `x-amz-website-redirect-location`.
+pub const REDIRECT_LOCATION_MAX_BYTES: usize = 2048;
 /// Tags of one object.
 pub const OBJECT_TAGS_MAX: usize = 10;
+/// Tags of one bucket.
+pub const BUCKET_TAGS_MAX: usize = 50;
 /// Longest key of a tag, in characters.
 pub const TAG_KEY_MAX_CHARACTERS: usize = 128;
 /// Longest value of a tag, in characters.

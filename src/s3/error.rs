@@ -54,6 +54,7 @@ impl Code {
     pub const INVALID_PART_NUMBER: Self = code("InvalidPartNumber", 416, "The requested partnumber is not satisfiable");
     pub const INVALID_PART_ORDER: Self = code("InvalidPartOrder", 400, "The list of parts was not in ascending order. Parts must be ordered by part number.");
     pub const INVALID_RANGE: Self = code("InvalidRange", 416, "The requested range is not satisfiable");
+    pub const INVALID_REDIRECT_LOCATION: Self = code("InvalidRedirectLocation", 400, "The website redirect location must have a prefix of 'http://' or 'https://' or '/'.");
     pub const INVALID_REQUEST: Self = code("InvalidRequest", 400, "Invalid Request");
     pub const INVALID_STORAGE_CLASS: Self = code("InvalidStorageClass", 400, "The storage class you specified is not valid");
     pub const INVALID_TAG: Self = code("InvalidTag", 400, "The tag provided was not a valid tag. This error can occur if the tag did not pass input validation.");
@@ -69,7 +70,9 @@ impl Code {
     pub const MISSING_REQUEST_BODY: Self = code("MissingRequestBodyError", 400, "Request Body is empty");
     pub const NO_SUCH_BUCKET: Self = code("NoSuchBucket", 404, "The specified bucket does not exist");
     pub const NO_SUCH_KEY: Self = code("NoSuchKey", 404, "The specified key does not exist.");
+    pub const NO_SUCH_TAG_SET: Self = code("NoSuchTagSet", 404, "The TagSet does not exist");
     pub const NO_SUCH_UPLOAD: Self = code("NoSuchUpload", 404, "The specified upload does not exist. The upload ID may be invalid, or the upload may have been aborted or completed.");
+    pub const NO_SUCH_VERSION: Self = code("NoSuchVersion", 404, "The specified version does not exist.");
     pub const NOT_IMPLEMENTED: Self = code("NotImplemented", 501, "A header you provided implies functionality that is not implemented");
     pub const NOT_MODIFIED: Self = code("NotModified", 304, "Not Modified");
     pub const OPERATION_ABORTED: Self = code("OperationAborted", 409, "A conflicting conditional operation is currently in progress against this resource. Try again.");
@@ -168,7 +171,11 @@ impl Error {
         let mut response = Response::new(Body::empty());
         *response.status_mut() = StatusCode::from_u16(code.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         response.headers_mut().extend(headers.clone());
-        if *method != Method::HEAD && *code != Code::NOT_MODIFIED {
+        if *code == Code::NOT_MODIFIED {
+            return response;
+        }
+        response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/xml"));
+        if *method != Method::HEAD {
             let mut document = Document::bare("Error");
             document.text("Code", code.name).text("Message", readable(self.text()));
             for (name, text) in elements {
@@ -176,7 +183,6 @@ impl Error {
             }
             document.text("Resource", readable(resource)).text("RequestId", request_id).text("HostId", host_id);
             *response.body_mut() = Body::full(document.finish());
-            response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/xml"));
         }
         response
     }

@@ -193,7 +193,7 @@ fn write_object(entry: &mut Document, info: &ObjectInfo, owner: Option<&str>) {
             element.text("ID", owner);
         });
     }
-    entry.text("StorageClass", "STANDARD");
+    entry.text("StorageClass", super::headers::storage_class(&info.attributes));
 }
 
 #[cfg(test)]

@@ -261,13 +261,16 @@ impl Trace {
             let detail = error.logged().unwrap_or_else(|| error.text());
             tracing::error!(request_id = self.request_id, operation = self.operation, code = code.name, detail);
         }
-        let missing = match code {
-            Code::NO_SUCH_BUCKET => ("BucketName", &self.bucket),
-            Code::NO_SUCH_KEY => ("Key", &self.key),
+        let concerned = match code {
+            Code::NO_SUCH_BUCKET
+            | Code::NO_SUCH_TAG_SET
+            | Code::BUCKET_NOT_EMPTY
+            | Code::BUCKET_ALREADY_OWNED_BY_YOU => ("BucketName", &self.bucket),
+            Code::NO_SUCH_KEY | Code::CONDITIONAL_REQUEST_CONFLICT => ("Key", &self.key),
             Code::NO_SUCH_UPLOAD => ("UploadId", &self.upload),
             _ => ("", &None),
         };
-        let error = match missing {
+        let error = match concerned {
             (element, Some(name)) => error.with(element, name),
             (_, None) => error,
         };

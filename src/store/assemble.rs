@@ -19,10 +19,10 @@ use crate::store::meta::schema::{
 };
 use crate::store::meta::{Batch, Snapshot, Space, Write};
 use crate::store::multipart::{find_upload, require_upload, visit_parts};
-use crate::store::object::{object_checksum_record, read_object_checksum};
+use crate::store::object::{object_checksum_record, read_object, read_object_checksum};
 use crate::store::types::{
-    Bucket, CompleteRequest, CompletedUpload, ETag, ListedPart, ObjectChecksum, ObjectInfo, ObjectKey, UploadId,
-    UploadInfo,
+    Bucket, CompleteRequest, CompletedUpload, Condition, ETag, ListedPart, ObjectChecksum, ObjectInfo, ObjectKey,
+    UploadId, UploadInfo,
 };
 
 impl Store {
@@ -42,6 +42,7 @@ impl Store {
                 return self.completed_before(bucket, key, id, &fingerprint, &request);
             };
             let parts = pick_parts(snapshot.as_ref(), id, &request)?;
+            check_not_overtaken(snapshot.as_ref(), bucket, key, &upload, request.condition.as_ref())?;
             (upload, parts)
         };
         let answer = check(&upload, &request, &parts)?;
@@ -164,6 +165,24 @@ fn made_by(standing: Option<&[u8]>, completed: &CompletedRecord) -> Result<bool,
         && object.modified == completed.completed
         && object.md5 == completed.md5
         && object.parts == Some(completed.parts))
+}
+
+/// [`Error::Conflict`] where the condition names the object that stands there, but that was written while the upload was open:
+/// as at AWS, whoever would replace it has to begin the upload after it. (Whether the condition holds is the commit's to say.)
+fn check_not_overtaken(
+    snapshot: &dyn Snapshot,
+    bucket: &Bucket,
+    key: &ObjectKey,
+    upload: &UploadInfo,
+    condition: Option<&Condition>,
+) -> Result<(), Error> {
+    let Some(Condition::Matches(etag)) = condition else { return Ok(()) };
+    let standing = snapshot.get(Space::Current, &schema::object_key(bucket.number, key.as_str()))?;
+    let Some(standing) = standing else { return Ok(()) };
+    let (object, _) = read_object(key.clone(), &standing)?;
+    // Other tags give an older object a newer revision; the clock alone cannot tell what happened within a millisecond.
+    let later = object.revision > upload.id.number && object.modified >= upload.initiated;
+    if later && object.etag == *etag { Err(Error::Conflict) } else { Ok(()) }
 }
 
 /// For each listed part the latest row of its number, which must have its ETag.

@@ -16,6 +16,7 @@ mod assemble;
 pub mod blob;
 pub mod body;
 mod bucket;
+mod bucket_document;
 pub mod error;
 pub mod fsio;
 mod list;
@@ -30,6 +31,7 @@ mod pins;
 pub mod read;
 pub mod room;
 pub mod runs;
+mod tags;
 pub mod types;
 
 use std::sync::Arc;

@@ -252,7 +252,7 @@ fn an_early_refusal_reaches_a_client_that_keeps_sending() {
         (put(&own).anonymous(), 403, "AccessDenied"),
         (put(&own).signer(|signer| signer.secret_key.push('x')), 403, "SignatureDoesNotMatch"),
         (put("/it-no-such-bucket/k"), 404, "NoSuchBucket"),
-        (put(&own).header("x-amz-tagging", "a=b"), 501, "NotImplemented"),
+        (put(&own).header("x-amz-storage-class", "GLACIER"), 501, "NotImplemented"),
         (put(&own).header("content-md5", "junk"), 400, "InvalidDigest"),
         (put(&own).query("partNumber", "1").query("uploadId", "junk"), 404, "NoSuchUpload"),
     ] {

@@ -81,7 +81,7 @@ fn ten_thousand_parts_become_an_object_in_one_small_commit() {
     assert_eq!(rig.store.usage().unwrap().staged_bytes, 0);
     read_ranges(&rig, &source);
     for key in ["few", "many"] {
-        rig.wait(rig.store.delete_object(&rig.bucket, &parse(key))).unwrap();
+        rig.wait(rig.store.delete_object(&rig.bucket, &parse(key), None)).unwrap();
     }
     rig.rest();
     rig.check_empty();

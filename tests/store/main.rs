@@ -9,6 +9,7 @@
 
 mod commits;
 mod complete;
+mod documents;
 mod expiry;
 mod listing;
 mod listing_cost;

@@ -38,7 +38,9 @@ async fn run(mut call: Call) -> Result<Response<Body>, Error> {
     let declaration = Declaration::without_checksum(&call)?;
     let body = receive::document(&mut call, &declaration, COMPLETE_BODY_MAX_BYTES).await?;
     let request = CompleteRequest { parts: parts(&body)?, ..object };
-    let completed = call.store().complete_upload(&bucket, &key, id, request).await?;
+    let condition = request.condition;
+    let completed = call.store().complete_upload(&bucket, &key, id, request).await;
+    let completed = completed.map_err(|error| conditions::explain(condition.as_ref(), error))?;
     let mut answer = Document::new("CompleteMultipartUploadResult");
     answer.text("Location", call.location()).text("Bucket", bucket.name.as_str()).text("Key", key.as_str());
     answer.text("ETag", completed.etag.quoted());

@@ -11,8 +11,8 @@ use crate::base::limits::{LIST_PAGE_MAX, PARTS_MAX};
 use crate::s3::call::{Call, document, set, single};
 use crate::s3::error::Error;
 use crate::s3::op::{BodyRule, Op, Target};
-use crate::s3::query;
 use crate::s3::xml::Document;
+use crate::s3::{headers, query};
 use crate::store::types::{ObjectPart, ObjectPartsPage};
 use crate::wire::Body;
 
@@ -105,7 +105,7 @@ fn write(wanted: &Wanted, page: &ObjectPartsPage) -> String {
         answer.element("ObjectParts", |list| write_parts(list, wanted, count, &page.parts));
     }
     if wanted.storage_class {
-        answer.text("StorageClass", "STANDARD");
+        answer.text("StorageClass", headers::storage_class(&info.attributes));
     }
     if wanted.size {
         answer.value("ObjectSize", info.size);

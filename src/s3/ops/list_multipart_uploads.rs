@@ -6,6 +6,7 @@ use http::{Method, Response};
 
 use crate::s3::call::{Call, document};
 use crate::s3::error::Error;
+use crate::s3::headers;
 use crate::s3::listing::{NameEncoding, page_size, write_entries};
 use crate::s3::op::{BodyRule, Op, Target};
 use crate::s3::query::Query;
@@ -67,7 +68,9 @@ fn write_upload(list: &mut Document, upload: &UploadInfo, encoding: NameEncoding
                 element.text("ID", owner);
             });
         }
-        entry.text("StorageClass", "STANDARD").text("Initiated", upload.initiated.iso8601());
+        entry
+            .text("StorageClass", headers::storage_class(&upload.attributes))
+            .text("Initiated", upload.initiated.iso8601());
         if let Some((algorithm, kind)) = upload.checksum {
             entry.text("ChecksumAlgorithm", algorithm.name()).text("ChecksumType", kind.name());
         }

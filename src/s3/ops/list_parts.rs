@@ -7,6 +7,7 @@ use http::{Method, Response};
 use crate::base::limits::PARTS_MAX;
 use crate::s3::call::{Call, document};
 use crate::s3::error::Error;
+use crate::s3::headers;
 use crate::s3::listing::{NameEncoding, page_size};
 use crate::s3::op::{BodyRule, Op, Target};
 use crate::s3::xml::Document;
@@ -47,7 +48,7 @@ async fn run(call: Call) -> Result<Response<Body>, Error> {
             element.text("ID", owner);
         });
     }
-    answer.text("StorageClass", "STANDARD").value("PartNumberMarker", marker);
+    answer.text("StorageClass", headers::storage_class(&page.upload.attributes)).value("PartNumberMarker", marker);
     let next = page.next.map_or_else(|| page.parts.last().map(|part| part.number), Some);
     answer.value("NextPartNumberMarker", next.map_or(0, PartNumber::get));
     answer.value("MaxParts", max).value("IsTruncated", page.next.is_some());

@@ -3,6 +3,7 @@
 use super::op::Op;
 
 pub mod abort_multipart_upload;
+pub mod bucket_tagging;
 pub mod complete_multipart_upload;
 pub mod create_bucket;
 pub mod create_multipart_upload;
@@ -20,6 +21,7 @@ pub mod list_object_versions;
 pub mod list_objects;
 pub mod list_objects_v2;
 pub mod list_parts;
+pub mod object_tagging;
 pub mod put_object;
 pub mod unbuilt;
 pub mod upload_part;
@@ -48,4 +50,10 @@ pub static OPS: &[&Op] = &[
     &abort_multipart_upload::OP,
     &list_parts::OP,
     &list_multipart_uploads::OP,
+    &object_tagging::GET,
+    &object_tagging::PUT,
+    &object_tagging::DELETE,
+    &bucket_tagging::GET,
+    &bucket_tagging::PUT,
+    &bucket_tagging::DELETE,
 ];
