@@ -20,6 +20,7 @@ mod xml;
 
 mod auth_header;
 mod auth_presigned;
+mod auth_sigv2;
 mod bad_keys;
 mod bad_xml;
 mod buckets;
@@ -39,6 +40,8 @@ mod ranges;
 mod reserve;
 mod serve;
 mod settings;
+mod signed_chunks;
+mod signed_trailers;
 mod tls;
 mod trailers;
 mod unbuilt;
