@@ -82,18 +82,25 @@ pub(super) fn authenticate(
     }
     check_token(head.headers)?;
     let payload = payload(head.headers, &amz_headers)?;
-    let string_to_sign = string_to_sign(head, &credentials.expires, &amz_headers);
-    let Credentials { access_key_id, signature, .. } = &credentials;
+    let Credentials { access_key_id, expires, signature } = &credentials;
     let keyring = &authenticator.keyring;
-    let (Some(identity), Some(expected)) =
-        (keyring.find(access_key_id), keyring.sigv2_signature(access_key_id, &string_to_sign))
-    else {
-        return Err(sigv4::unknown_key(access_key_id));
+    let identity = keyring.find(access_key_id).ok_or_else(|| sigv4::unknown_key(access_key_id))?;
+    let string_to_sign = |path: &str| string_to_sign(head, path, expires, &amz_headers);
+    let signs = |text: &[u8]| {
+        let expected = keyring.sigv2_signature(access_key_id, text);
+        expected.is_some_and(|expected| expected.as_bytes().ct_eq(signature.as_bytes()).into())
     };
-    if !bool::from(expected.as_bytes().ct_eq(signature.as_bytes())) {
-        return Err(sigv4::mismatch(access_key_id, signature, &String::from_utf8_lossy(&string_to_sign)));
+    let text = string_to_sign(head.path);
+    if signs(&text) || (is_bare_bucket(head) && signs(&string_to_sign(&format!("{}/", head.path)))) {
+        return Ok(Authenticated { identity: Identity::Key(identity.clone()), payload, presigned: true });
     }
-    Ok(Authenticated { identity: Identity::Key(identity.clone()), payload, presigned: true })
+    Err(sigv4::mismatch(access_key_id, signature, &String::from_utf8_lossy(&text)))
+}
+
+/// Whether the request names a bucket by path and nothing behind it, not even a slash. boto3 signs such a path with one.
+fn is_bare_bucket(head: RequestHead<'_>) -> bool {
+    let name = head.path.strip_prefix('/').unwrap_or_default();
+    head.bucket_in_host.is_none() && !name.is_empty() && !name.contains('/')
 }
 
 /// The three parameters that carry credentials.
@@ -195,7 +202,12 @@ fn payload(headers: &HeaderMap, amz_headers: &BTreeMap<String, Vec<u8>>) -> Resu
     }
 }
 
-fn string_to_sign(head: RequestHead<'_>, expires: &str, amz_headers: &BTreeMap<String, Vec<u8>>) -> Vec<u8> {
+fn string_to_sign(
+    head: RequestHead<'_>,
+    path: &str,
+    expires: &str,
+    amz_headers: &BTreeMap<String, Vec<u8>>,
+) -> Vec<u8> {
     let mut text = Vec::with_capacity(256);
     let (method, md5, media_type) =
         (head.method.as_str(), joined(head.headers, "content-md5"), joined(head.headers, CONTENT_TYPE.as_str()));
@@ -212,7 +224,7 @@ fn string_to_sign(head: RequestHead<'_>, expires: &str, amz_headers: &BTreeMap<S
         text.push(b'/');
         text.extend_from_slice(bucket.as_bytes());
     }
-    text.extend_from_slice(if head.path.is_empty() { b"/" } else { head.path.as_bytes() });
+    text.extend_from_slice(if path.is_empty() { b"/" } else { path.as_bytes() });
     push_covered(&mut text, head.query);
     text
 }

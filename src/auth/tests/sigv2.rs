@@ -102,6 +102,9 @@ fn urls_that_botocore_signed() {
         (Method::PUT, "/b/k?uploadId=a%2Bb%2Fc&partNumber=7", &[], "ypy325T5cjuUEpgqBEczVi26AJ4="),
         (Method::GET, "/b?uploads&prefix=p", &[], "17YPgVhAtrqctiaC71kbnttwIs0="),
         (Method::GET, "/b?acl=&tagging", &[], "E92F7ugnbVtfyZNEPRYOvnpRnSY="),
+        // botocore ends a bucket's path with a slash when it signs, not on the wire.
+        (Method::GET, "/b?list-type=2&prefix=p", &[], "FF0HMnkH9EbLJfHRuSp8ZM8K8Lc="),
+        (Method::HEAD, "/b", &[], "NR3vml6apllSUA8eTQSm7jLFP90="),
         (
             Method::GET,
             "/k/l?versionId=null",
@@ -158,6 +161,10 @@ fn three_parameters_once_each() {
     let mut nobody = example();
     nobody.query = nobody.query.replace(KEY_ID, "NOBODY");
     assert_eq!(nobody.authenticate_at(END).unwrap_err().code, AuthErrorCode::InvalidAccessKeyId);
+    // Only a bucket's path may be signed with a slash that is not there: this is botocore's signature of `/b/k/`.
+    signed(&Wire::new(Method::HEAD, "/b/k/", &[]), FAR, "xV1eBDhzI6g13IljqGbbF8E09Fw=").accepted();
+    signed(&Wire::new(Method::HEAD, "/b/k", &[]), FAR, "xV1eBDhzI6g13IljqGbbF8E09Fw=")
+        .refused(AuthErrorCode::SignatureDoesNotMatch);
     // However far off: the largest end there is, for which the signature alone is wrong.
     signed(&Wire::new(Method::GET, "/b/k", &[]), "18446744073709551615", "x")
         .refused(AuthErrorCode::SignatureDoesNotMatch);
