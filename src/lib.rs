@@ -14,8 +14,8 @@
 //!    ([`auth`]), authorises, checks declared lengths and free room. Only then is the body read (this is when a waiting
 //!    client gets its `100 Continue`).
 //! 3. The body's frames go, without copies, through the aws-chunked decoder where there is one (which verifies the chunks'
-//!    signatures as they pass) into [`store::body::BodyWriter`], which gathers 1 MiB units and hands them to a blocking thread: hashed and written in one
-//!    pass, with a checksum per block, into an unnamed file ([`store::blob::disk`]).
+//!    signatures as they pass) into [`store::body::BodyWriter`], which gathers 1 MiB units and hands them to a blocking
+//!    thread: hashed and written in one pass, with a checksum per block, into an unnamed file ([`store::blob::disk`]).
 //! 4. At the end the file is synced, linked under its final name, and its directory is synced, together with everyone else's.
 //! 5. The digests are compared with what the client declared. What does not match, a chunk that was not signed so included,
 //!    is dropped; the sweep removes it.

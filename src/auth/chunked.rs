@@ -7,9 +7,11 @@
 //! Signed chunks are handed on before their signature is known to hold, because a chunk may be as large as the body and
 //! memory must not. So the payload counts only once [`ChunkedDecoder::finish`] has succeeded: **callers stage what they
 //! are given and drop all of it on an error**. A chunk that fails ends the body at once; nothing behind it is given out.
+//!
 //! Hashing happens here, on the caller's thread, in slices no larger than the pieces fed in. The server reads at most
-//! 64 KiB at a time, some tens of microseconds of SHA-256, and gives way to other connections between reads; sending
-//! each slice to another thread would cost about as much as hashing it.
+//! 64 KiB at a time and gives way to other connections after sixteen reads, so they wait for a MiB of SHA-256 at most.
+//! Meanwhile a blocking thread hashes and writes the MiB before; sending each slice to a third thread would cost about as
+//! much as hashing it.
 //!
 //! In a body without signatures a chunk extension is refused, not skipped, because skipping a signature would accept it;
 //! in a signed one every extension but `chunk-signature` is. No client we know of sends any.
