@@ -241,6 +241,10 @@ impl From<ChunkedError> for Error {
             ChunkedError::ChunkTooSmall { number, size } => Self::new(Code::INVALID_CHUNK_SIZE)
                 .with("Chunk", number.to_string())
                 .with("BadChunkSize", size.to_string()),
+            ChunkedError::SignatureMismatch { string_to_sign, provided } => Self::new(Code::SIGNATURE_DOES_NOT_MATCH)
+                .message(text)
+                .with("StringToSign", string_to_sign)
+                .with("SignatureProvided", provided),
             ChunkedError::MalformedTrailer => Self::new(Code::MALFORMED_TRAILER),
         }
     }

@@ -20,6 +20,7 @@ mod xml;
 
 mod auth_header;
 mod auth_presigned;
+mod auth_sigv2;
 mod bad_keys;
 mod bad_xml;
 mod bucket_tagging;
@@ -47,6 +48,8 @@ mod ranges;
 mod reserve;
 mod serve;
 mod settings;
+mod signed_chunks;
+mod signed_trailers;
 mod storage_class;
 mod tls;
 mod trailers;
