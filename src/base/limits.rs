@@ -15,6 +15,16 @@ pub const OBJECT_SIZE_MAX_BYTES: u64 = PUT_SIZE_MAX_BYTES * PARTS_MAX as u64;
 pub const KEY_MAX_BYTES: usize = 1024;
 /// `x-amz-meta-*` names and values together.
 pub const USER_METADATA_MAX_BYTES: usize = 2048;
+/// `x-amz-website-redirect-location`.
+pub const REDIRECT_LOCATION_MAX_BYTES: usize = 2048;
+/// Tags of one object.
+pub const OBJECT_TAGS_MAX: usize = 10;
+/// Tags of one bucket.
+pub const BUCKET_TAGS_MAX: usize = 50;
+/// Longest key of a tag, in characters.
+pub const TAG_KEY_MAX_CHARACTERS: usize = 128;
+/// Longest value of a tag, in characters.
+pub const TAG_VALUE_MAX_CHARACTERS: usize = 256;
 /// Keys or prefixes in one page of a listing.
 pub const LIST_PAGE_MAX: usize = 1000;
 /// Keys in one DeleteObjects request.
@@ -94,7 +104,7 @@ pub const REMOTE_TAIL_BYTES: usize = 64 << 10;
 pub const REMOTE_CALL_TIMEOUT: Duration = Duration::from_secs(300);
 /// Files of one blob directory.
 pub const DIRECTORY_FILES_MAX: u64 = 16_384;
-/// Extents in one record of a manifest.
+/// Extents in one record of a manifest. Part of the catalog's format.
 pub const EXTENTS_PER_RECORD: usize = 512;
 /// Batches in one group commit.
 pub const GROUP_BATCHES_MAX: usize = 128;

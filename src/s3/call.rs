@@ -102,7 +102,12 @@ pub fn empty(status: StatusCode) -> Response<Body> {
 
 /// An answer with a document.
 pub fn document(text: String) -> Response<Body> {
-    let mut response = Response::new(Body::full(text));
+    stored_document(text.into_bytes())
+}
+
+/// An answer with a document as the store keeps it.
+pub fn stored_document(bytes: Vec<u8>) -> Response<Body> {
+    let mut response = Response::new(Body::full(bytes));
     response.headers_mut().insert(http::header::CONTENT_TYPE, HeaderValue::from_static("application/xml"));
     response
 }

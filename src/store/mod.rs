@@ -7,7 +7,7 @@
 //! - A body is received ([`body`]), then named by [`Store::put_object`] or [`Store::stage_part`].
 //! - Completing an upload ([`multipart`], [`assemble`]) moves no bytes: one batch turns its parts into a manifest's extents.
 //! - What is overwritten, deleted, aborted or expired is buried: one row moves to the grave; [`maintain::gc`] frees it.
-//! - Reads ([`read`]) stream across extents, every block verified.
+//! - Reads ([`read`]) stream across extents, every block verified; [`parts`] finds one part among them.
 //!
 //! Absent on purpose: locks over input or output, threads (whoever opens the store drives its workers), second copies of
 //! bytes.
@@ -16,6 +16,7 @@ mod assemble;
 pub mod blob;
 pub mod body;
 mod bucket;
+mod bucket_document;
 pub mod error;
 pub mod fsio;
 mod list;
@@ -25,10 +26,12 @@ pub mod meta;
 mod multipart;
 mod object;
 mod orphans;
+mod parts;
 mod pins;
 pub mod read;
 pub mod room;
 pub mod runs;
+mod tags;
 pub mod types;
 
 use std::sync::Arc;

@@ -77,6 +77,7 @@ impl Rig {
         let attributes = Attributes {
             headers: vec![("content-type".to_owned(), "text/plain".to_owned())],
             user_metadata: vec![("made-by".to_owned(), "the first version".to_owned())],
+            tags: Vec::new(),
         };
         let body = self.receive(body, None);
         now(self.store.put_object(bucket, &parse(key), body, attributes, None)).unwrap();

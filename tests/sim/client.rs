@@ -78,7 +78,7 @@ impl Request {
         let bucket = self.store.bucket(&name).map_err(refused)?;
         match &self.op {
             Op::Put { key, body, condition } => self.put(&bucket, key, *body, condition.as_ref()).await,
-            Op::Delete { key } => done(self.store.delete_object(&bucket, &object_key(key)).await),
+            Op::Delete { key } => done(self.store.delete_object(&bucket, &object_key(key), None).await),
             Op::Get { key } => self.get(&bucket, key).await,
             Op::Create { key } => self.create(&bucket, key).await,
             Op::Stage { upload, number, body } => self.stage(&bucket, *upload, *number, *body).await,
@@ -236,6 +236,7 @@ fn attributes(tag: OpId) -> Attributes {
     Attributes {
         headers: vec![("content-type".to_owned(), format!("application/x-{tag}"))],
         user_metadata: vec![("tag".to_owned(), tag.to_string())],
+        tags: Vec::new(),
     }
 }
 

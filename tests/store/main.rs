@@ -9,8 +9,10 @@
 
 mod commits;
 mod complete;
+mod documents;
 mod expiry;
 mod listing;
+mod listing_cost;
 mod races;
 mod reading;
 mod remote;
