@@ -122,7 +122,7 @@ impl Gateway {
     }
 
     fn delete(&self, key: &str) {
-        self.runtime.block_on(self.store.delete_object(&self.bucket, &parse(key))).unwrap();
+        self.runtime.block_on(self.store.delete_object(&self.bucket, &parse(key), None)).unwrap();
     }
 }
 
