@@ -41,7 +41,8 @@ await serve(versionOf("minio"), {
     return [keys, entries.filter((entry) => entry.prefix !== undefined).map((entry) => entry.prefix)];
   },
   copy: async ({ source, target }) => {
-    await s3.copyObject(bucket, target, `/${bucket}/${encodeURIComponent(source)}`, new CopyConditions());
+    // minio-js encodes the source itself.
+    await s3.copyObject(bucket, target, `/${bucket}/${source}`, new CopyConditions());
   },
   delete: async ({ key }) => void (await s3.removeObject(bucket, key)),
   delete_many: async ({ keys }) => {
