@@ -68,7 +68,7 @@ class AccessLog:
         self.barriers += 1
         path = f"/log-barrier-{self.barriers}"
         with contextlib.suppress(urllib.error.HTTPError):
-            urllib.request.urlopen(self.t.server.s3 + path, context=tls(self.t), timeout=30)
+            urllib.request.urlopen(self.t.server.s3 + path, context=tls(self.t), timeout=30).close()
         if not wait_for(lambda: f'"{path}"'.encode() in self.t.server.log.read_bytes()[self.offset :], 20):
             raise RuntimeError("the access log does not show a request that was answered")
         content = self.t.server.log.read_bytes()
@@ -89,11 +89,12 @@ class Client:
     Files are paths of this machine. Keys are keys of the bucket `BUCKET`.
     """
 
-    #: `step` or `step part`: the reason why the client cannot do it. Parts: see `PARTS`.
+    #: The reasons why it cannot do a step, or a part of one: `range bounded`, `range from`, `range suffix`, `list level`,
+    #: `delete bulk`, `presign put`.
     holes = {}
     #: Notes that stand below the table.
     notes = []
-    #: What the client asks for although it is not there.
+    #: `Refused`: the answers of 400 or more that belong to how the client works.
     refusals = []
     #: The size of the object that is sent in parts.
     big = 16 * MIB + 777
@@ -390,7 +391,7 @@ class Driver(Client):
         return self._version
 
     def ask(self, do, **arguments):
-        self.process.stdin.write(json.dumps({"do": do, **{name: str(value) if isinstance(value, Path) else value for name, value in arguments.items()}}).encode() + b"\n")
+        self.process.stdin.write(json.dumps({"do": do, **arguments}, default=str).encode() + b"\n")
         self.process.stdin.flush()
         return self._answer()
 
