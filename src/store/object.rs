@@ -7,7 +7,7 @@ use crate::store::error::{Error, Missing};
 use crate::store::meta::schema::{
     self, AttributesRecord, BadRecord, ChecksumRecord, Content, ObjectChecksumRecord, ObjectRecord,
 };
-use crate::store::meta::{Batch, CommitError, Require, Space, Write};
+use crate::store::meta::{Batch, CommitError, Require, Snapshot, Space, Write};
 use crate::store::types::{Attributes, Bucket, Condition, ETag, ObjectChecksum, ObjectInfo, ObjectKey, StagedBody};
 
 /// How often a conditional write is judged again after another request changed the key between the look and the commit.
@@ -88,7 +88,7 @@ impl Store {
         };
         let conditional_at = batch.requires.len();
         for _ in 0..CONDITION_TRIES {
-            let batch = batch.clone().require(self.judge(&row, condition)?);
+            let batch = batch.clone().require(judge(self.snapshot()?.as_ref(), &row, condition)?);
             match self.meta.commit(batch).await {
                 Err(CommitError::Refused(0)) => return Err(Error::NotFound(Missing::Bucket)),
                 // Somebody else changed the key since the look: judge again.
@@ -98,21 +98,20 @@ impl Store {
         }
         Err(Error::Conflict)
     }
+}
 
-    /// The requirement that makes `condition` hold at the commit, or the error when it does not hold now.
-    fn judge(&self, row: &[u8], condition: &Condition) -> Result<Require, Error> {
-        let standing = self.snapshot()?.get(Space::Current, row)?;
-        match (condition, standing) {
-            (Condition::Absent, None) => Ok(Require::Absent(Space::Current, row.to_vec())),
-            (Condition::Absent, Some(_)) => Err(Error::Precondition),
-            (Condition::Matches(_), None) => Err(Error::NotFound(Missing::Object)),
-            (Condition::Matches(etag), Some(record)) => {
-                let (revision, record) = schema::decode::<ObjectRecord>(&record)?;
-                if etag_of(&record) == *etag {
-                    Ok(Require::Revision(Space::Current, row.to_vec(), revision))
-                } else {
-                    Err(Error::Precondition)
-                }
+/// The requirement that makes `condition` hold at the commit, or the error when it does not hold in the snapshot.
+pub(super) fn judge(snapshot: &dyn Snapshot, row: &[u8], condition: &Condition) -> Result<Require, Error> {
+    match (condition, snapshot.get(Space::Current, row)?) {
+        (Condition::Absent, None) => Ok(Require::Absent(Space::Current, row.to_vec())),
+        (Condition::Absent, Some(_)) => Err(Error::Precondition),
+        (Condition::Matches(_), None) => Err(Error::NotFound(Missing::Object)),
+        (Condition::Matches(etag), Some(record)) => {
+            let (revision, record) = schema::decode::<ObjectRecord>(&record)?;
+            if etag_of(&record) == *etag {
+                Ok(Require::Revision(Space::Current, row.to_vec(), revision))
+            } else {
+                Err(Error::Precondition)
             }
         }
     }
