@@ -4,13 +4,13 @@ use std::sync::Arc;
 
 use http::{HeaderMap, HeaderValue, Method, Response, StatusCode};
 
-use super::S3Config;
 use super::address::Address;
 use super::error::{Code, Error};
 use super::query::Query;
+use super::{S3Config, Trace};
 use crate::auth::{Authenticated, KeyIdentity};
 use crate::store::Store;
-use crate::store::types::{Bucket, BucketName, ObjectKey, UploadId};
+use crate::store::types::{Bucket, BucketName, ObjectKey, PartNumber, UploadId};
 use crate::wire::Body;
 
 /// What an operation gets to work with.
@@ -32,6 +32,8 @@ pub struct Call {
     pub length: Option<u64>,
     /// Whether the client came by TLS.
     pub tls: bool,
+    /// What the answer and the log say of it.
+    pub(super) trace: Trace,
     /// Its body; asking it for a byte answers `Expect: 100-continue`.
     pub body: Body,
 }
@@ -68,6 +70,14 @@ impl Call {
         id.ok_or_else(|| Code::NO_SUCH_UPLOAD.into())
     }
 
+    /// The number of the part to be.
+    ///
+    /// # Errors
+    /// `InvalidArgument` for what is no number from 1 to 10,000.
+    pub fn part_number(&self) -> Result<PartNumber, Error> {
+        part_number(&self.query)
+    }
+
     /// The URL of the object, by the host the client used.
     pub fn location(&self) -> String {
         let scheme = if self.tls { "https" } else { "http" };
@@ -78,6 +88,14 @@ impl Call {
             _ => format!("{scheme}://{host}/{key}"),
         }
     }
+}
+
+fn part_number(query: &Query) -> Result<PartNumber, Error> {
+    let text = query.get("partNumber").unwrap_or_default();
+    let number = text.parse().ok().filter(|_| text.bytes().all(|byte| byte.is_ascii_digit())).and_then(PartNumber::new);
+    number.ok_or_else(|| {
+        Error::argument("Part number must be an integer between 1 and 10000, inclusive", "partNumber", text)
+    })
 }
 
 /// The value of a header that may be given once; none where it is absent or empty.
@@ -118,6 +136,15 @@ pub fn set(headers: &mut HeaderMap, name: &'static str, value: &str) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn part_numbers() {
+        let of = |text: &str| part_number(&Query::parse(&format!("partNumber={text}")).unwrap()).map(PartNumber::get);
+        assert_eq!((of("1").ok(), of("10000").ok()), (Some(1), Some(10_000)));
+        for bad in ["0", "10001", "", "-1", "%2B1", "1.0", "x", "99999999999999999999"] {
+            assert_eq!(of(bad).unwrap_err().code().name, "InvalidArgument", "{bad}");
+        }
+    }
 
     #[test]
     fn a_header_given_twice_is_refused() {

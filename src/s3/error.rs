@@ -132,6 +132,11 @@ impl Error {
         self
     }
 
+    /// Whether its document has this element.
+    pub fn has(&self, element: &str) -> bool {
+        self.0.elements.iter().any(|(name, _)| *name == element)
+    }
+
     /// The same failure with one more header on its answer.
     #[must_use]
     pub fn header(mut self, name: HeaderName, value: HeaderValue) -> Self {

@@ -28,6 +28,7 @@ const REFUSALS: &[Refusal] = &[
     refuse("x-amz-grant-*", &[], "access control lists"),
     refuse("x-amz-object-ownership", &["BucketOwnerEnforced"], "object ownership other than BucketOwnerEnforced"),
     refuse("x-amz-server-side-encryption*", &[], "server-side encryption"),
+    refuse("x-amz-copy-source-server-side-encryption*", &[], "server-side encryption"),
     refuse("x-amz-object-lock-*", &[], "object lock"),
     refuse("x-amz-bucket-object-lock-enabled", &["false"], "object lock"),
     refuse("x-amz-website-redirect-location", &[], "website redirects"),
@@ -69,7 +70,8 @@ pub fn check(headers: &HeaderMap, query: &Query) -> Result<(), Error> {
         return Err(Error::not_implemented("versionId", "versions of objects"));
     }
     check_storage_class(headers)?;
-    check_owner(headers)
+    check_owner(headers, "x-amz-expected-bucket-owner")?;
+    check_owner(headers, "x-amz-source-expected-bucket-owner")
 }
 
 impl Refusal {
@@ -91,8 +93,8 @@ fn check_storage_class(headers: &HeaderMap) -> Result<(), Error> {
     }
 }
 
-fn check_owner(headers: &HeaderMap) -> Result<(), Error> {
-    match single(headers, "x-amz-expected-bucket-owner")? {
+fn check_owner(headers: &HeaderMap, name: &str) -> Result<(), Error> {
+    match single(headers, name)? {
         None | Some(ACCOUNT_ID) => Ok(()),
         Some(owner) if owner.len() == ACCOUNT_ID.len() && owner.bytes().all(|byte| byte.is_ascii_digit()) => {
             Err(Code::ACCESS_DENIED.into())
@@ -117,6 +119,7 @@ mod tests {
         for (name, value) in [
             ("x-amz-server-side-encryption", "AES256"),
             ("x-amz-server-side-encryption-customer-key", "k"),
+            ("x-amz-copy-source-server-side-encryption-customer-algorithm", "AES256"),
             ("x-amz-object-lock-mode", "GOVERNANCE"),
             ("x-amz-bucket-object-lock-enabled", "true"),
             ("x-amz-acl", "public-read"),
@@ -152,6 +155,7 @@ mod tests {
     fn owners_and_classes_nobody_knows() {
         assert_eq!(checked("x-amz-storage-class", "BEST"), Err("InvalidStorageClass"));
         assert_eq!(checked("x-amz-expected-bucket-owner", "123456789012"), Err("AccessDenied"));
+        assert_eq!(checked("x-amz-source-expected-bucket-owner", "123456789012"), Err("AccessDenied"));
         assert_eq!(checked("x-amz-expected-bucket-owner", "me"), Err("InvalidBucketOwnerAWSAccountID"));
     }
 }

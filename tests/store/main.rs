@@ -9,6 +9,7 @@
 
 mod commits;
 mod complete;
+mod copies;
 mod expiry;
 mod listing;
 mod races;

@@ -4,6 +4,7 @@ use super::op::Op;
 
 pub mod abort_multipart_upload;
 pub mod complete_multipart_upload;
+pub mod copy_object;
 pub mod create_bucket;
 pub mod create_multipart_upload;
 pub mod delete_bucket;
@@ -20,6 +21,7 @@ pub mod list_parts;
 pub mod put_object;
 pub mod unbuilt;
 pub mod upload_part;
+pub mod upload_part_copy;
 
 /// The rows.
 pub static OPS: &[&Op] = &[
@@ -29,6 +31,7 @@ pub static OPS: &[&Op] = &[
     &delete_bucket::OP,
     &get_bucket_location::OP,
     &put_object::OP,
+    &copy_object::OP,
     &get_object::OP,
     &head_object::OP,
     &delete_object::OP,
@@ -36,6 +39,7 @@ pub static OPS: &[&Op] = &[
     &list_objects_v2::OP,
     &create_multipart_upload::OP,
     &upload_part::OP,
+    &upload_part_copy::OP,
     &complete_multipart_upload::OP,
     &abort_multipart_upload::OP,
     &list_parts::OP,
