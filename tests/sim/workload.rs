@@ -28,11 +28,11 @@ fn body(rng: &SeededRng) -> Body {
 pub(crate) fn next(rng: &SeededRng, book: &Book) -> (Place, Op) {
     let (bucket, key) = match rng.below(8) {
         0 => (GOES, one_of(rng, &GOING_KEYS)),
-        1..=3 => (COPIES, one_of(rng, &COPIED_KEYS)),
+        1..=2 => (COPIES, one_of(rng, &COPIED_KEYS)),
         _ => (STAYS, one_of(rng, &KEYS)),
     };
     let place = place_of(bucket, key);
-    if rng.below(if bucket == COPIES { 2 } else { 10 }) == 0 {
+    if rng.below(if bucket == COPIES { 2 } else { 12 }) == 0 {
         return (place, copy(rng, book, place, key));
     }
     match rng.below(32) {
