@@ -343,12 +343,12 @@ class Scenario:
         self.equal(f"error code of {name}", came, code)
         return result
 
-    def boto3(self, style="path", endpoint=None):
-        """A boto3 S3 client; `style` is `path` or `virtual`."""
+    def boto3(self, style="path", endpoint=None, signature_version="s3v4"):
+        """A boto3 S3 client; `style` is `path` or `virtual`. Without a signature version it presigns as boto3 does by itself."""
         import boto3
         from botocore.config import Config
 
-        name = (style, endpoint)
+        name = (style, endpoint, signature_version)
         if name not in self._clients:
             access, secret = self.keys()
             self._clients[name] = boto3.client(
@@ -359,7 +359,7 @@ class Scenario:
                 region_name="us-east-1",
                 verify=self.ca or True,
                 config=Config(
-                    signature_version="s3v4",
+                    signature_version=signature_version,
                     s3={"addressing_style": style},
                     retries={"total_max_attempts": 1, "mode": "standard"},
                     connect_timeout=10,

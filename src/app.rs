@@ -348,7 +348,7 @@ fn mount(
         S3::new(S3Config {
             region: config.region.clone(),
             domains: config.domains.clone(),
-            authenticator: Authenticator::new(keyring, config.region.clone()),
+            authenticator: Authenticator::new(keyring, config.region.clone()).sigv2_presign(config.sigv2_presign),
             store: Arc::clone(store),
             metrics: metrics.clone(),
             health: health.clone(),

@@ -13,11 +13,12 @@
 //! 2. [`s3`] finds bucket and key ([`s3::address`]), selects the operation (one static row each, `s3::ops`), authenticates
 //!    ([`auth`]), authorises, checks declared lengths and free room. Only then is the body read (this is when a waiting
 //!    client gets its `100 Continue`).
-//! 3. The body's frames go, without copies, through the aws-chunked decoder where there is one into
-//!    [`store::body::BodyWriter`], which gathers 1 MiB units and hands them to a blocking thread: hashed and written in one
-//!    pass, with a checksum per block, into an unnamed file ([`store::blob::disk`]).
+//! 3. The body's frames go, without copies, through the aws-chunked decoder where there is one (which verifies the chunks'
+//!    signatures as they pass) into [`store::body::BodyWriter`], which gathers 1 MiB units and hands them to a blocking
+//!    thread: hashed and written in one pass, with a checksum per block, into an unnamed file ([`store::blob::disk`]).
 //! 4. At the end the file is synced, linked under its final name, and its directory is synced, together with everyone else's.
-//! 5. The digests are compared with what the client declared. What does not match is dropped; the sweep removes it.
+//! 5. The digests are compared with what the client declared. What does not match, a chunk that was not signed so included,
+//!    is dropped; the sweep removes it.
 //! 6. One [`store::meta::Batch`] names the blob. The committer ([`store::meta::commit`]) applies the batches that are queued at
 //!    that moment in one redb transaction with one fsync (two where it also saves redb's allocator state), and answers each. Only now does the client get its 200.
 //! 7. A GET takes a snapshot, pins the body, and streams it: from the page cache in place, from the disk on a blocking thread.
@@ -33,7 +34,7 @@
 //! | 0 | [`base`] | clock, rng, ids, limits, digests, buffers, workers | anything else |
 //! | 1 | [`telemetry`] | log, metrics, access log, health | |
 //! | 2 | [`wire`] | HTTP vocabulary: body, range, handler | |
-//! | 3 | [`auth`] | SigV4 verification, aws-chunked framing | the store |
+//! | 3 | [`auth`] | SigV4, URLs presigned with SigV2, aws-chunked framing and its signatures | the store |
 //! | 3 | [`store`] | buckets, objects, uploads over catalog and blobs | HTTP, XML, identities |
 //! | 4 | [`server`] | listeners, TLS, deadlines, drain | S3 |
 //! | 4 | [`s3`] | the dialect: one file per operation | the server |
@@ -43,6 +44,8 @@
 //!
 //! Inside the store, `meta` and `blob` never import each other; both stand on `fsio`, the only code on the data path that
 //! touches `std::fs`. (`fsio` stands beside them because the catalog's file needs the same simulated disk as the blobs.)
+//! Blobs have a second home in object stores ([`store::blob::remote`]), with the same names and format; no setting selects it
+//! yet.
 //!
 //! # Invariants
 //!

@@ -2,6 +2,7 @@
 
 import datetime
 import hashlib
+import random
 
 from harness import MIB, body, main
 
@@ -111,7 +112,8 @@ def expected_listing(keys, prefix="", delimiter="", after=""):
         rest = key[len(prefix) :]
         if delimiter and delimiter in rest:
             folded = prefix + rest[: rest.index(delimiter) + len(delimiter)]
-            if folded not in prefixes:
+            # A prefix that the marker lies in is done.
+            if folded not in prefixes and folded.encode() > after.encode():
                 prefixes.append(folded)
         else:
             found.append(key)
@@ -154,6 +156,66 @@ def listings(t, s3):
     s3.delete_bucket(Bucket="listings")
 
 
+# How each listing names its marker, and the elements that hold its keys.
+LISTINGS = [
+    ("list_objects", "Marker", "Contents"),
+    ("list_objects_v2", "StartAfter", "Contents"),
+    ("list_object_versions", "KeyMarker", "Versions"),
+]
+
+
+def random_listing(chance, keys):
+    """Prefix, delimiter and marker that mean something for these keys, most of the time."""
+    some = lambda: chance.choice(keys)[: chance.randrange(1, 9)]
+    delimiter = chance.choice(["", "/", "/", "//", "b/", "é", " "])
+    return chance.choice(["", "", some()]), delimiter, chance.choice(["", some(), chance.choice(keys), some() + "/"])
+
+
+def paged(s3, operation, marker, element, page, prefix, delimiter, after):
+    """Keys and prefixes of a listing as botocore's own paginator walks it; every page but the last must be full."""
+    arguments = {"Bucket": "model", "Prefix": prefix, "Delimiter": delimiter}
+    arguments |= {marker: after} if after else {}
+    keys, prefixes, full = [], [], True
+    for answer in s3.get_paginator(operation).paginate(PaginationConfig={"PageSize": page}, **arguments):
+        items, folded = answer.get(element, []), answer.get("CommonPrefixes", [])
+        keys += [item["Key"] for item in items]
+        prefixes += [item["Prefix"] for item in folded]
+        full = full and (not answer["IsTruncated"] or len(items) + len(folded) == page)
+    return keys, prefixes, full
+
+
+def listing_model(t, s3):
+    chance = random.Random(4)
+    pieces = ["a", "b", "/", "/", "//", " ", "+", "é", "%2F", "\x01", "\U0001f6a2"]
+    keys = sorted({"".join(chance.choices(pieces, k=chance.randrange(1, 7))) for _ in range(80)})
+    s3.create_bucket(Bucket="model")
+    for key in keys:
+        s3.put_object(Bucket="model", Key=key, Body=b"")
+    for operation, marker, element in LISTINGS:
+        asked = [(random_listing(chance, keys), chance.choice([1, 2, 3, 7, 1000])) for _ in range(60)]
+        came = [(asks, paged(s3, operation, marker, element, page, *asks)) for asks, page in asked]
+        t.equal(f"{len(asked)} random walks by {operation}", came, [(asks, (*expected_listing(keys, *asks), True)) for asks, _ in asked])
+
+    first = s3.list_objects(Bucket="model", MaxKeys=1)
+    t.equal("list_objects tells no next marker without a delimiter", (first["IsTruncated"], first.get("NextMarker")), (True, None))
+    told = {(version["VersionId"], version["IsLatest"], version["ETag"]) for version in s3.list_object_versions(Bucket="model")["Versions"]}
+    t.equal("versions without versioning", told, {("null", True, f'"{hashlib.md5().hexdigest()}"')})
+    owners = {item["Owner"]["ID"] for item in s3.list_objects(Bucket="model")["Contents"]}
+    t.equal("owners of list_objects", owners, {s3.list_buckets()["Owner"]["ID"]})
+    t.equal("versioning of a bucket", s3.get_bucket_versioning(Bucket="model").get("Status"), None)
+    for key in keys:
+        s3.delete_object(Bucket="model", Key=key, VersionId="null")
+    s3.delete_bucket(Bucket="model")
+
+    names = [f"paged-{number}" for number in range(5)]
+    for name in names:
+        s3.create_bucket(Bucket=name)
+    pages = s3.get_paginator("list_buckets").paginate(Prefix="paged-", PaginationConfig={"PageSize": 2})
+    t.equal("buckets in pages of 2", [[bucket["Name"] for bucket in page["Buckets"]] for page in pages], [names[:2], names[2:4], names[4:]])
+    for name in names:
+        s3.delete_bucket(Bucket=name)
+
+
 def conditional(t, s3):
     s3.put_object(Bucket=BUCKET, Key="once", Body=b"first", IfNoneMatch="*")
     again = {"Bucket": BUCKET, "Key": "once", "Body": b"second", "IfNoneMatch": "*"}
@@ -194,6 +256,7 @@ def run(t):
     ranges(t, s3)
     metadata(t, s3)
     listings(t, s3)
+    listing_model(t, s3)
     conditional(t, s3)
     errors(t, s3)
 

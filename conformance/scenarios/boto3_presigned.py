@@ -1,9 +1,12 @@
-"""URLs presigned by boto3 and used by a plain HTTP client: GET, PUT and part PUT, path and virtual-host style, and what is refused."""
+"""URLs presigned by boto3 and by `aws s3 presign`, with signature versions 4 and 2, and used by plain HTTP clients: GET, PUT and part PUT, path and
+virtual-host style, and what is refused."""
 
 import hashlib
 import http.client
 import re
+import shutil
 import ssl
+import subprocess
 from urllib.parse import quote, urlsplit
 
 from harness import MIB, body, etag_of_parts, main, wait_for
@@ -111,6 +114,54 @@ def refusals(t, s3):
     t.equal("the object after all this", s3.get_object(Bucket=BUCKET, Key="secret")["Body"].read(), b"content")
 
 
+def version_2(t, s3, style):
+    """boto3's presigner as it is without `signature_version='s3v4'`."""
+    sign = lambda name, seconds=600, **params: s3.generate_presigned_url(name, Params={"Bucket": BUCKET, **params}, ExpiresIn=seconds)
+    for key in [f"v2 {style}/plain.bin", f"v2 {style}/a b+c%d é&x=y(1)/한글.bin"]:
+        content = body(key, 100_000)
+        url = sign("put_object", Key=key)
+        t.true(f"{style}: version 2 made the URL", "AWSAccessKeyId=" in url and "X-Amz-" not in url, url)
+        status, headers, document = send(t, "PUT", url, content)
+        t.equal(f"{style} PUT of {key!r}, version 2", (status, headers.get("ETag"), document), (200, f'"{hashlib.md5(content).hexdigest()}"', b""))
+        url = sign("get_object", Key=key)
+        t.equal(f"{style} GET of {key!r}, version 2", send(t, "GET", url)[::2], (200, content))
+        t.equal(f"{style} HEAD, version 2", send(t, "HEAD", sign("head_object", Key=key))[0], 200)
+        named = sign("get_object", Key=key, ResponseContentType="text/x", ResponseContentDisposition='attachment; filename="a&b c.txt"')
+        status, headers, _ = send(t, "GET", named)
+        came = (status, headers.get("Content-Type"), headers.get("Content-Disposition"))
+        t.equal(f"{style} GET with overrides, version 2", came, (200, "text/x", 'attachment; filename="a&b c.txt"'))
+        refused(t, "GET with a URL for PUT, version 2", 403, "SignatureDoesNotMatch", "GET", sign("put_object", Key=key))
+        refused(t, "another override, version 2", 403, "SignatureDoesNotMatch", "GET", named.replace("text%2Fx", "text%2Fhtml"))
+        refused(t, "another key, version 2", 403, "SignatureDoesNotMatch", "GET", url.replace(".bin?", ".bit?"))
+
+    typed = sign("put_object", Key="v2 typed", ContentType="image/bmp", Metadata={"made-by": "boto3"})
+    refused(t, "PUT with another content type, version 2", 403, "SignatureDoesNotMatch", "PUT", typed, b"x", {"Content-Type": "text/html"})
+    t.equal("PUT with the signed content type, version 2", send(t, "PUT", typed, b"x", {"Content-Type": "image/bmp"})[0], 200)
+    status, headers, _ = send(t, "HEAD", sign("head_object", Key="v2 typed"))
+    t.equal("type and metadata that were stored", (headers.get("Content-Type"), headers.get("x-amz-meta-made-by")), ("image/bmp", "boto3"))
+    refused(t, "DELETE, version 2", 501, "NotImplemented", "DELETE", sign("delete_object", Key="v2 typed"))
+    listed = send(t, "GET", sign("list_objects_v2", Prefix="v2 typed"))
+    t.equal("listing, version 2", (listed[0], b"<KeyCount>1</KeyCount>" in listed[2]), (200, True))
+    t.equal("a life of ten years, version 2", send(t, "GET", sign("get_object", 315_360_000, Key="v2 typed"))[0], 200)
+    short = sign("get_object", 1, Key="v2 typed")
+    wait_for(lambda: send(t, "GET", short)[0] != 200, 10, 0.2)
+    refused(t, "a URL after its life of 1 s, version 2", 403, "AccessDenied", "GET", short)
+
+
+def awscli(t, s3):
+    """`aws s3 presign` as it is, and curl."""
+    content = body("aws s3 presign", 10_000)
+    s3.put_object(Bucket=BUCKET, Key="cli/a b.bin", Body=content)
+    url = t.aws_ok("s3", "presign", f"s3://{BUCKET}/cli/a b.bin", "--expires-in", "600").out.strip()
+    t.true("aws s3 presign of CLI 1 uses version 2", "AWSAccessKeyId=" in url, url)
+    t.equal("GET of that URL", send(t, "GET", url)[::2], (200, content))
+    refused(t, "that URL with a sub-resource more", 403, "SignatureDoesNotMatch", "GET", url + "&acl")
+    if shutil.which("curl"):
+        ca = ["--cacert", t.ca] if t.ca else []
+        came = subprocess.run(["curl", "-sS", "--fail", *ca, url], capture_output=True, timeout=60)
+        t.equal("curl of that URL", (came.returncode, came.stdout), (0, content))
+
+
 def run(t):
     server = t.start()
     port = urlsplit(server.s3).port
@@ -123,6 +174,9 @@ def run(t):
     virtual.complete_multipart_upload = plain.complete_multipart_upload
     round_trip(t, virtual, "virtual")
     refusals(t, plain)
+    version_2(t, t.boto3("path", signature_version=None), "path")
+    version_2(t, t.boto3("virtual", f"{t.scheme}://localhost:{port}", signature_version=None), "virtual")
+    awscli(t, plain)
 
 
 if __name__ == "__main__":

@@ -24,13 +24,17 @@ const SIGNATURE_PARAMETER: &str = "X-Amz-Signature";
 
 /// A request as far as a signature covers it.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct RequestHead<'a> {
-    pub(super) method: &'a Method,
+pub struct RequestHead<'a> {
+    /// The method.
+    pub method: &'a Method,
     /// The path as on the wire.
-    pub(super) path: &'a str,
+    pub path: &'a str,
     /// The query as on the wire, without its question mark.
-    pub(super) query: &'a str,
-    pub(super) headers: &'a HeaderMap,
+    pub query: &'a str,
+    /// The headers as on the wire.
+    pub headers: &'a HeaderMap,
+    /// The bucket, where the host names it: signature version 2 covers it in place of the host.
+    pub bucket_in_host: Option<&'a str>,
 }
 
 /// The names of the signed headers, in the client's order (which the standard wants sorted).
@@ -88,7 +92,8 @@ fn pairs(raw: &str) -> impl Iterator<Item = (Vec<u8>, Vec<u8>)> {
     })
 }
 
-fn decode_in_query(text: &str) -> Vec<u8> {
+/// The bytes that stand behind an encoded name or value of a query, where a plus is a space.
+pub(super) fn decode_in_query(text: &str) -> Vec<u8> {
     let text: Cow<'_, str> = if text.contains('+') { text.replace('+', " ").into() } else { text.into() };
     percent_decode_str(&text).collect()
 }

@@ -1,24 +1,44 @@
-//! aws-chunked framing: `SIZE CRLF bytes CRLF ... 0 CRLF trailers CRLF`, inside whatever framing HTTP has.
+//! aws-chunked framing: `SIZE CRLF bytes CRLF ... 0 CRLF trailers CRLF`, inside whatever framing HTTP has, with or
+//! without a signature for each chunk (`SIZE;chunk-signature=HEX`) and for the trailers (`x-amz-trailer-signature`).
 //!
 //! The decoder is fed the body in pieces of any size and gives the payload back as slices of those very pieces: it
-//! copies and holds nothing but the line it is reading, whose length is bounded. Only bodies without chunk signatures
-//! are read (`STREAMING-UNSIGNED-PAYLOAD-TRAILER`): a chunk extension is refused, not skipped, because skipping a
-//! signature would accept it.
+//! copies and holds nothing but the line it is reading, whose length is bounded.
 //!
-//! Source: <https://docs.aws.amazon.com/AmazonS3/latest/API/sigv4-streaming-trailers.html>. Two things clients do are
-//! tolerated: an extra CRLF after the end, and a line feed between a trailer's value and its CRLF (AWS's own page draws
-//! it so).
+//! Signed chunks are handed on before their signature is known to hold, because a chunk may be as large as the body and
+//! memory must not. So the payload counts only once [`ChunkedDecoder::finish`] has succeeded: **callers stage what they
+//! are given and drop all of it on an error**. A chunk that fails ends the body at once; nothing behind it is given out.
+//!
+//! Hashing happens here, on the caller's thread, in slices no larger than the pieces fed in. The server reads at most
+//! 64 KiB at a time and gives way to other connections after sixteen reads, so they wait for a MiB of SHA-256 at most.
+//! Meanwhile a blocking thread hashes and writes the MiB before; sending each slice to a third thread would cost about as
+//! much as hashing it.
+//!
+//! In a body without signatures a chunk extension is refused, not skipped, because skipping a signature would accept it;
+//! in a signed one every extension but `chunk-signature` is. No client we know of sends any.
+//!
+//! Sources: <https://docs.aws.amazon.com/AmazonS3/latest/API/sigv4-streaming.html>,
+//! <https://docs.aws.amazon.com/AmazonS3/latest/API/sigv4-streaming-trailers.html>. Two things clients do are tolerated:
+//! an extra CRLF after the end, and a line feed between a trailer's value and its CRLF (AWS's own page draws it so and
+//! minio-go sends it).
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use thiserror::Error;
 
+use super::payload::{ChunkSeed, Payload};
 use crate::base::limits::{CHUNK_LINE_MAX_BYTES, CHUNK_MIN_BYTES, TRAILER_MAX_BYTES};
+use chain::SignatureChain;
+
+mod chain;
 
 /// The header with the payload's length, framing not counted.
 const DECODED_LENGTH: &str = "x-amz-decoded-content-length";
 /// The header that announces the trailers.
 const TRAILER: &str = "x-amz-trailer";
+/// The trailer that signs the others.
+const TRAILER_SIGNATURE: &str = "x-amz-trailer-signature";
+/// The chunk extension with the chunk's signature.
+const CHUNK_SIGNATURE: &[u8] = b"chunk-signature=";
 
 /// What is wrong with an aws-chunked body or with its announcement. In brackets: the S3 code that says so.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
@@ -59,6 +79,18 @@ pub enum ChunkedError {
     /// Not the framing at all (`InvalidRequest`).
     #[error("The aws-chunked framing of the body is malformed: {0}.")]
     Framing(&'static str),
+    /// A chunk or the trailers were not signed, not by the request's key, or not at this place (`SignatureDoesNotMatch`,
+    /// with `StringToSign` and `SignatureProvided`).
+    #[error(
+        "The chunk or trailer signature we calculated does not match the signature you provided. Check your key and \
+         signing method."
+    )]
+    SignatureMismatch {
+        /// What had to be signed.
+        string_to_sign: String,
+        /// The signature that came; empty for none.
+        provided: String,
+    },
     /// The trailers are not those announced, or cannot be read (`MalformedTrailerError`).
     #[error("The request contained trailing data that was not well-formed or did not conform to our published schema.")]
     MalformedTrailer,
@@ -69,6 +101,10 @@ pub enum ChunkedError {
 pub struct ChunkedDecoder {
     expected: u64,
     announced: Vec<HeaderName>,
+    /// Verifies the signatures, where chunks are signed.
+    chain: Option<SignatureChain>,
+    /// The signature of the trailers: none where they are not signed, empty as long as it has not come.
+    trailer_signature: Option<Vec<u8>>,
     state: State,
     /// The line being read, without what is still to come of it.
     line: Vec<u8>,
@@ -99,19 +135,32 @@ enum State {
 }
 
 impl ChunkedDecoder {
-    /// A decoder for the body that `headers` announce with `x-amz-decoded-content-length` and `x-amz-trailer`.
+    /// A decoder for the body that `headers` announce with `x-amz-decoded-content-length` and `x-amz-trailer`; none
+    /// where `payload` comes without framing.
     ///
     /// # Errors
     /// The three that concern those headers.
-    pub fn from_headers(headers: &HeaderMap) -> Result<Self, ChunkedError> {
-        Ok(Self::new(decoded_length(headers)?, announced_trailers(headers)?))
+    pub fn of(headers: &HeaderMap, payload: &Payload) -> Result<Option<Self>, ChunkedError> {
+        let signed = match payload {
+            Payload::Unsigned | Payload::Exact(_) => return Ok(None),
+            Payload::UnsignedTrailer => None,
+            Payload::SignedChunks { seed, trailer } => Some((seed, *trailer)),
+        };
+        let decoder = Self::new(decoded_length(headers)?, announced_trailers(headers)?);
+        let Some((seed, trailer)) = signed else { return Ok(Some(decoder)) };
+        if !trailer && !decoder.announced.is_empty() {
+            return Err(ChunkedError::InvalidTrailerAnnouncement);
+        }
+        Ok(Some(decoder.signed(seed.clone(), trailer)))
     }
 
-    /// A decoder for `decoded_length` bytes of payload, followed by exactly the trailers `announced`.
-    pub fn new(decoded_length: u64, announced: Vec<HeaderName>) -> Self {
+    /// A decoder for `decoded_length` bytes of payload without signatures, followed by exactly the trailers `announced`.
+    fn new(decoded_length: u64, announced: Vec<HeaderName>) -> Self {
         Self {
             expected: decoded_length,
             announced,
+            chain: None,
+            trailer_signature: None,
             state: State::Size,
             line: Vec::new(),
             chunks: 0,
@@ -120,6 +169,11 @@ impl ChunkedDecoder {
             trailers: HeaderMap::new(),
             trailer_bytes: 0,
         }
+    }
+
+    /// The same for signed chunks and, if `trailer`, signed trailers.
+    fn signed(self, seed: ChunkSeed, trailer: bool) -> Self {
+        Self { chain: Some(SignatureChain::new(seed)), trailer_signature: trailer.then(Vec::new), ..self }
     }
 
     /// Bytes of payload that the whole body holds.
@@ -133,7 +187,8 @@ impl ChunkedDecoder {
     }
 
     /// Takes framing off the front of `input` up to the next bytes of payload, and those too. None once `input` is used
-    /// up; call it until then, and [`Self::finish`] when the body has ended. After an error there is no going on.
+    /// up; call it until then, and [`Self::finish`] when the body has ended. After an error there is no going on, and
+    /// what was given out before is worth nothing.
     pub fn decode(&mut self, input: &mut Bytes) -> Result<Option<Bytes>, ChunkedError> {
         while !input.is_empty() {
             match self.state {
@@ -142,7 +197,7 @@ impl ChunkedDecoder {
                         self.begin_chunk(&line)?;
                     }
                 }
-                State::Data { left } => return Ok(Some(self.take_data(input, left))),
+                State::Data { left } => return self.take_data(input, left).map(Some),
                 State::DataEnd => {
                     if self.take_line(input, 2)?.is_some() {
                         self.state = State::Size;
@@ -200,18 +255,30 @@ impl ChunkedDecoder {
         Ok(None)
     }
 
-    fn take_data(&mut self, input: &mut Bytes, left: u64) -> Bytes {
+    fn take_data(&mut self, input: &mut Bytes, left: u64) -> Result<Bytes, ChunkedError> {
         let piece = input.split_to(usize::try_from(left).map_or(input.len(), |left| left.min(input.len())));
         let left = left.saturating_sub(piece.len() as u64);
         self.state = if left == 0 { State::DataEnd } else { State::Data { left } };
-        piece
+        if let Some(chain) = &mut self.chain {
+            chain.update(&piece);
+            if left == 0 {
+                chain.verify_chunk()?;
+            }
+        }
+        Ok(piece)
     }
 
     fn begin_chunk(&mut self, line: &[u8]) -> Result<(), ChunkedError> {
-        let size = chunk_size(line)?;
+        let (size, signature) = chunk_head(line, self.chain.is_some())?;
+        if let Some(chain) = &mut self.chain {
+            chain.begin(signature);
+        }
         if size == 0 {
             if self.received < self.expected {
                 return Err(self.incomplete());
+            }
+            if let Some(chain) = &mut self.chain {
+                chain.verify_chunk()?;
             }
             self.state = State::Trailer;
             return Ok(());
@@ -232,35 +299,62 @@ impl ChunkedDecoder {
     fn trailer_line(&mut self, line: &[u8]) -> Result<(), ChunkedError> {
         self.trailer_bytes += line.len() + 2;
         if line.is_empty() {
-            // Only announced ones were let in, each once: as many as announced are all of them.
-            if self.trailers.len() != self.announced.len() {
-                return Err(ChunkedError::MalformedTrailer);
-            }
-            self.state = State::End;
-            return Ok(());
+            return self.end_trailers();
         }
         let colon = line.iter().position(|byte| *byte == b':').ok_or(ChunkedError::MalformedTrailer)?;
         let (name, value) = line.split_at_checked(colon).ok_or(ChunkedError::MalformedTrailer)?;
         let name = HeaderName::from_bytes(name.trim_ascii()).map_err(|_| ChunkedError::MalformedTrailer)?;
         let value = value.strip_prefix(b":").unwrap_or_default().trim_ascii();
+        match &mut self.trailer_signature {
+            // It ends what it signs: a trailer behind it would not be covered.
+            Some(signature) if !signature.is_empty() => return Err(ChunkedError::MalformedTrailer),
+            Some(signature) if name == TRAILER_SIGNATURE && !value.is_empty() => {
+                *signature = value.to_vec();
+                return Ok(());
+            }
+            Some(_) | None => {}
+        }
+        if let Some(chain) = &mut self.chain {
+            for part in [name.as_str().as_bytes(), b":", value, b"\n"] {
+                chain.update(part);
+            }
+        }
         let value = HeaderValue::from_bytes(value).map_err(|_| ChunkedError::MalformedTrailer)?;
         if !self.announced.contains(&name) || self.trailers.insert(name, value).is_some() {
             return Err(ChunkedError::MalformedTrailer);
         }
         Ok(())
     }
+
+    fn end_trailers(&mut self) -> Result<(), ChunkedError> {
+        // Only announced ones were let in, each once: as many as announced are all of them.
+        if self.trailers.len() != self.announced.len() {
+            return Err(ChunkedError::MalformedTrailer);
+        }
+        if let (Some(chain), Some(signature)) = (&mut self.chain, &self.trailer_signature) {
+            chain.verify_trailers(signature)?;
+        }
+        self.state = State::End;
+        Ok(())
+    }
 }
 
-/// Reads a chunk's first line: its size in hexadecimal digits of either case.
-fn chunk_size(line: &[u8]) -> Result<u64, ChunkedError> {
-    if line.contains(&b';') {
-        return Err(ChunkedError::Framing("a chunk carries an extension, which this payload mode does not have"));
-    }
-    let digits = std::str::from_utf8(line).ok().filter(|text| text.bytes().all(|byte| byte.is_ascii_hexdigit()));
+/// Reads a chunk's first line: its size in hexadecimal digits of either case and, in a signed body, its signature (empty
+/// where there is none, which cannot match).
+fn chunk_head(line: &[u8], signed: bool) -> Result<(u64, &[u8]), ChunkedError> {
+    let semicolon = line.iter().position(|byte| *byte == b';');
+    let (size, extension) = semicolon.and_then(|at| line.split_at_checked(at)).unwrap_or((line, b""));
+    let signature = match extension.strip_prefix(b";") {
+        None => b"".as_slice(),
+        Some(extension) => extension
+            .strip_prefix(CHUNK_SIGNATURE)
+            .filter(|signature| signed && signature.iter().all(u8::is_ascii_hexdigit))
+            .ok_or(ChunkedError::Framing("a chunk carries an extension that this payload mode does not have"))?,
+    };
+    let digits = std::str::from_utf8(size).ok().filter(|text| text.bytes().all(|byte| byte.is_ascii_hexdigit()));
     // Without the check above a sign would be a number's first character.
-    digits
-        .and_then(|digits| u64::from_str_radix(digits, 16).ok())
-        .ok_or(ChunkedError::Framing("a chunk does not begin with its size"))
+    let size = digits.and_then(|digits| u64::from_str_radix(digits, 16).ok());
+    Ok((size.ok_or(ChunkedError::Framing("a chunk does not begin with its size"))?, signature))
 }
 
 fn decoded_length(headers: &HeaderMap) -> Result<u64, ChunkedError> {

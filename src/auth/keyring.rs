@@ -1,6 +1,6 @@
 //! Who may sign: access keys and their secrets.
 //!
-//! Secrets never leave this file except as signing keys, and appear in no `Debug` output. Deriving a signing key costs
+//! Secrets never leave this file except as signing keys and signatures, and appear in no `Debug` output. Deriving a signing key costs
 //! four HMACs, so the derived ones are kept in a map of bounded size; only keys of known identities get into it.
 
 use std::collections::HashMap;
@@ -9,6 +9,7 @@ use std::sync::{Mutex, PoisonError};
 
 use sha2::{Digest as _, Sha256};
 
+use super::sigv2;
 use super::sigv4::SigningKey;
 use crate::base::digest::hex;
 use crate::base::limits::SIGNING_KEYS_CACHED_MAX;
@@ -91,6 +92,12 @@ impl Keyring {
         }
         cached.insert(name, key.clone());
         Some(key)
+    }
+
+    /// What `access_key_id` signs this with under signature version 2, in base64; none when nobody has that id.
+    pub fn sigv2_signature(&self, access_key_id: &str, string_to_sign: &[u8]) -> Option<String> {
+        self.find(access_key_id)?;
+        Some(sigv2::sign(&self.root_secret, string_to_sign))
     }
 }
 

@@ -1,15 +1,14 @@
 //! Who sent a request, and whether nobody changed it on the way: SigV4 in the Authorization header and in the query,
-//! access keys, and the aws-chunked framing that signatures may cover.
+//! URLs presigned with signature version 2, access keys, and the aws-chunked framing whose chunks may be signed.
 //!
 //! Knows S3's vocabulary of refusals but neither HTTP statuses nor XML; never reads the store; is told the time. A
 //! mechanism that is recognised and not built is refused, never taken for no credentials. Deliberately absent:
 //! signature version 2 in headers, SigV4A, temporary credentials.
 
+use http::HeaderMap;
 use http::header::AUTHORIZATION;
-use http::{HeaderMap, Method};
 
 use crate::base::clock::Timestamp;
-use canonical::RequestHead;
 use payload::PayloadMode;
 use presign::QueryMechanism;
 
@@ -21,13 +20,16 @@ mod header;
 mod keyring;
 mod payload;
 mod presign;
+mod sigv2;
 mod sigv4;
 #[cfg(test)]
 mod tests;
 
+pub use canonical::RequestHead;
 pub use error::{AuthError, AuthErrorCode};
 pub use keyring::{Identity, KeyIdentity, Keyring};
 pub use payload::{ChunkSeed, Payload};
+pub use sigv2::covers_parameter as sigv2_covers_parameter;
 pub use sigv4::SigningKey;
 
 /// Decides on whose behalf requests run.
@@ -35,6 +37,7 @@ pub use sigv4::SigningKey;
 pub struct Authenticator {
     keyring: Keyring,
     region: String,
+    sigv2_presign: bool,
 }
 
 /// A request whose credentials, if it has any, are good.
@@ -49,9 +52,15 @@ pub struct Authenticated {
 }
 
 impl Authenticator {
-    /// An authenticator for the keys of `keyring`, which must sign for `region`.
+    /// An authenticator for the keys of `keyring`, which must sign for `region`. It refuses signature version 2.
     pub fn new(keyring: Keyring, region: impl Into<String>) -> Self {
-        Self { keyring, region: region.into() }
+        Self { keyring, region: region.into(), sigv2_presign: false }
+    }
+
+    /// The same, with URLs presigned with signature version 2 accepted or not.
+    #[must_use]
+    pub fn sigv2_presign(self, accepted: bool) -> Self {
+        Self { sigv2_presign: accepted, ..self }
     }
 
     /// The keys.
@@ -59,28 +68,19 @@ impl Authenticator {
         &self.keyring
     }
 
-    /// Authenticates a request by its head.
-    ///
-    /// `uri_path_raw` and `uri_query_raw` are the request target's two halves exactly as they stood on the wire, the
-    /// query without its question mark. A request without any credentials is anonymous.
+    /// Authenticates a request by its head, exactly as it stood on the wire. A request without any credentials is
+    /// anonymous.
     ///
     /// # Errors
     /// Whatever is wrong with the credentials, as the S3 error that tells the client.
-    pub fn authenticate(
-        &self,
-        method: &Method,
-        uri_path_raw: &str,
-        uri_query_raw: &str,
-        headers: &HeaderMap,
-        now: Timestamp,
-    ) -> Result<Authenticated, AuthError> {
-        let head = RequestHead { method, path: uri_path_raw, query: uri_query_raw, headers };
-        match (headers.contains_key(AUTHORIZATION), presign::mechanism(uri_query_raw)) {
+    pub fn authenticate(&self, head: RequestHead<'_>, now: Timestamp) -> Result<Authenticated, AuthError> {
+        match (head.headers.contains_key(AUTHORIZATION), presign::mechanism(head.query)) {
             (true, QueryMechanism::None) => header::authenticate(self, head, now),
             (false, QueryMechanism::SigV4) => presign::authenticate(self, head, now),
-            (false, QueryMechanism::SigV2) => Err(presign::sigv2_refusal()),
+            (false, QueryMechanism::SigV2) if self.sigv2_presign => sigv2::authenticate(self, head, now),
+            (false, QueryMechanism::SigV2) => Err(sigv2::refusal()),
             (true, _) | (false, QueryMechanism::Both) => Err(AuthError::two_mechanisms()),
-            (false, QueryMechanism::None) => anonymous(headers),
+            (false, QueryMechanism::None) => anonymous(head.headers),
         }
     }
 }

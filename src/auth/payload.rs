@@ -23,8 +23,7 @@ pub enum Payload {
     /// aws-chunked framing without chunk signatures, with trailers: [`ChunkedDecoder`](super::chunked::ChunkedDecoder)
     /// reads it.
     UnsignedTrailer,
-    /// aws-chunked framing, each chunk signed. The request's signature is verified; the chunks' are not yet, so callers
-    /// refuse such a body with `NotImplemented`.
+    /// aws-chunked framing, each chunk signed: [`ChunkedDecoder`](super::chunked::ChunkedDecoder) reads and verifies it.
     SignedChunks {
         /// What the chunk signatures build on.
         seed: ChunkSeed,

@@ -1,7 +1,7 @@
 //! Credentials in the query: presigned URLs of SigV4.
 //!
 //! Source: <https://docs.aws.amazon.com/AmazonS3/latest/API/sigv4-query-string-auth.html>. Any method may be presigned.
-//! Signature version 2 is recognised and refused.
+//! URLs of signature version 2 are told apart here and verified in [`super::sigv2`].
 
 use std::time::Duration;
 
@@ -40,13 +40,6 @@ pub(super) fn mechanism(query: &str) -> QueryMechanism {
         (false, true) => QueryMechanism::SigV2,
         (true, true) => QueryMechanism::Both,
     }
-}
-
-/// The refusal of signature version 2 in a query.
-pub(super) fn sigv2_refusal() -> AuthError {
-    let message = "Query-string authentication with signature version 2 is not implemented. Please presign with \
-                   AWS4-HMAC-SHA256 (signature_version=s3v4).";
-    AuthError::new(AuthErrorCode::NotImplemented, message)
 }
 
 /// Authenticates a request whose query carries SigV4 credentials.

@@ -75,16 +75,16 @@ pub(super) fn verify(
     let Credential { access_key_id, date, region } = &claim.credential;
     let (Some(identity), Some(key)) = (keyring.find(access_key_id), keyring.signing_key(access_key_id, date, region))
     else {
-        let message = "The AWS Access Key Id you provided does not exist in our records.";
-        let refusal = AuthError::new(AuthErrorCode::InvalidAccessKeyId, message);
-        return Err(refusal.with("AWSAccessKeyId", access_key_id.as_str()));
+        return Err(unknown_key(access_key_id));
     };
     let canonical = canonical_request(head, &claim.signed_headers, claim.payload_hash);
     let scope = claim.credential.scope();
     let string_to_sign = string_to_sign(&claim.amz_date, &scope, &canonical);
     let signature = key.sign(&string_to_sign);
     if !bool::from(signature.as_bytes().ct_eq(claim.signature.as_bytes())) {
-        return Err(mismatch(access_key_id, claim.signature, &string_to_sign, &canonical));
+        return Err(mismatch(access_key_id, claim.signature, &string_to_sign)
+            .with("CanonicalRequest", String::from_utf8_lossy(&canonical))
+            .with("CanonicalRequestBytes", spaced_hex(&canonical)));
     }
     Ok((identity.clone(), ChunkSeed { key, signature, amz_date: claim.amz_date, scope }))
 }
@@ -93,8 +93,14 @@ fn string_to_sign(amz_date: &str, scope: &str, canonical: &[u8]) -> String {
     format!("{ALGORITHM}\n{amz_date}\n{scope}\n{}", hex(&Sha256::digest(canonical)))
 }
 
+/// The refusal of an access key id that nobody here has.
+pub(super) fn unknown_key(access_key_id: &str) -> AuthError {
+    let message = "The AWS Access Key Id you provided does not exist in our records.";
+    AuthError::new(AuthErrorCode::InvalidAccessKeyId, message).with("AWSAccessKeyId", access_key_id)
+}
+
 /// The refusal that shows what we signed, so that a client's author can compare it with what they signed.
-fn mismatch(access_key_id: &str, provided: &str, string_to_sign: &str, canonical: &[u8]) -> AuthError {
+pub(super) fn mismatch(access_key_id: &str, provided: &str, string_to_sign: &str) -> AuthError {
     let message = "The request signature we calculated does not match the signature you provided. Check your key and \
                    signing method.";
     AuthError::new(AuthErrorCode::SignatureDoesNotMatch, message)
@@ -102,8 +108,6 @@ fn mismatch(access_key_id: &str, provided: &str, string_to_sign: &str, canonical
         .with("StringToSign", string_to_sign)
         .with("SignatureProvided", provided)
         .with("StringToSignBytes", spaced_hex(string_to_sign.as_bytes()))
-        .with("CanonicalRequest", String::from_utf8_lossy(canonical))
-        .with("CanonicalRequestBytes", spaced_hex(canonical))
 }
 
 /// `41 57 53`, as S3 shows bytes.

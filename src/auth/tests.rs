@@ -2,13 +2,14 @@
 
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
 
-use super::{AuthError, AuthErrorCode, Authenticated, Authenticator, Keyring};
+use super::{AuthError, AuthErrorCode, Authenticated, Authenticator, Keyring, RequestHead};
 use crate::base::clock::Timestamp;
 
 mod examples;
 mod presigned;
 mod refusals;
 mod signer;
+mod sigv2;
 
 /// The key of AWS's examples.
 const KEY_ID: &str = "AKIAIOSFODNN7EXAMPLE";
@@ -48,8 +49,15 @@ impl Wire {
     }
 
     fn authenticate_at(&self, now: Timestamp) -> Result<Authenticated, AuthError> {
-        let authenticator = Authenticator::new(Keyring::new(KEY_ID, SECRET), REGION);
-        authenticator.authenticate(&self.method, &self.path, &self.query, &self.headers, now)
+        let authenticator = Authenticator::new(Keyring::new(KEY_ID, SECRET), REGION).sigv2_presign(true);
+        authenticator.authenticate(self.head(), now)
+    }
+
+    fn head(&self) -> RequestHead<'_> {
+        let Self { method, path, query, headers } = self;
+        let bucket_in_host =
+            headers.get("host").and_then(|host| host.to_str().ok()?.strip_suffix(".s3.us-west-1.amazonaws.com"));
+        RequestHead { method, path, query, headers, bucket_in_host }
     }
 
     fn authenticate(&self) -> Result<Authenticated, AuthError> {

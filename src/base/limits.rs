@@ -15,8 +15,12 @@ pub const OBJECT_SIZE_MAX_BYTES: u64 = PUT_SIZE_MAX_BYTES * PARTS_MAX as u64;
 pub const KEY_MAX_BYTES: usize = 1024;
 /// `x-amz-meta-*` names and values together.
 pub const USER_METADATA_MAX_BYTES: usize = 2048;
+/// `x-amz-website-redirect-location`.
+pub const REDIRECT_LOCATION_MAX_BYTES: usize = 2048;
 /// Tags of one object.
 pub const OBJECT_TAGS_MAX: usize = 10;
+/// Tags of one bucket.
+pub const BUCKET_TAGS_MAX: usize = 50;
 /// Longest key of a tag, in characters.
 pub const TAG_KEY_MAX_CHARACTERS: usize = 128;
 /// Longest value of a tag, in characters.
@@ -93,9 +97,18 @@ pub const READ_UNIT_BYTES: usize = 256 << 10;
 pub const READ_BUFFERS_KEPT: usize = 64;
 /// Checksummed block of a blob.
 pub const BLOCK_BYTES: usize = 64 << 10;
+/// Part of a blob on its way to an object store; what is smaller goes in one request. Above S3's smallest (5 MiB), and few
+/// enough for the largest body.
+pub const REMOTE_PART_BYTES: usize = 8 << 20;
+/// Such parts of one blob under way at once: with the one that fills, a blob holds three in memory.
+pub const REMOTE_PARTS_IN_FLIGHT_MAX: usize = 2;
+/// What opening a blob in an object store fetches of its end: small blobs whole, the footer of blobs up to a gibibyte.
+pub const REMOTE_TAIL_BYTES: usize = 64 << 10;
+/// Deadline of one call of an object store, the retries of its client (at most 3 minutes) included.
+pub const REMOTE_CALL_TIMEOUT: Duration = Duration::from_secs(300);
 /// Files of one blob directory.
 pub const DIRECTORY_FILES_MAX: u64 = 16_384;
-/// Extents in one record of a manifest.
+/// Extents in one record of a manifest. Part of the catalog's format.
 pub const EXTENTS_PER_RECORD: usize = 512;
 /// Batches in one group commit.
 pub const GROUP_BATCHES_MAX: usize = 128;

@@ -56,6 +56,8 @@ pub struct Config {
     pub expire_uploads: Duration,
     /// Free bytes kept back.
     pub reserve: Reserve,
+    /// Whether URLs presigned with signature version 2 are accepted.
+    pub sigv2_presign: bool,
     /// How long requests in flight may take to finish after SIGTERM.
     pub drain_timeout: Duration,
     /// Directives of `tracing_subscriber::EnvFilter`, known to parse.
@@ -195,6 +197,7 @@ impl Draft {
                 durability: Durability::Strict,
                 expire_uploads: Duration::ZERO,
                 reserve: Reserve::Standard,
+                sigv2_presign: false,
                 drain_timeout: Duration::ZERO,
                 log: String::new(),
             },

@@ -196,6 +196,15 @@ pub const SETTINGS: &[Setting] = &[
         ..ROW
     },
     Setting {
+        name: "sigv2-presign",
+        value_name: "on|off",
+        about: "Whether URLs presigned with signature version 2 are accepted for GET, HEAD and PUT; in headers it never is",
+        default: Default::Text("on"),
+        example: "on",
+        set: |draft, texts| values::switch(texts).map(|on| draft.config.sigv2_presign = on),
+        ..ROW
+    },
+    Setting {
         name: "drain-timeout",
         value_name: "DURATION",
         about: "Time for requests in flight after SIGTERM; below the 10 s that container runtimes wait",

@@ -53,6 +53,7 @@ fn nothing_set_gives_the_documented_defaults() {
         domains: vec!["localhost".to_owned()],
         tls: None,
         durability: Durability::Strict,
+        sigv2_presign: true,
         expire_uploads: Duration::from_secs(7 * 24 * 3600),
         reserve: Reserve::Standard,
         drain_timeout: Duration::from_secs(8),

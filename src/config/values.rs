@@ -153,6 +153,14 @@ pub(super) fn durability(texts: &[String]) -> Result<Durability, String> {
     }
 }
 
+pub(super) fn switch(texts: &[String]) -> Result<bool, String> {
+    match single(texts)? {
+        "on" => Ok(true),
+        "off" => Ok(false),
+        text => Err(format!("expected on or off, found {text:?}")),
+    }
+}
+
 /// An expiry of nothing would abort uploads between two of their parts.
 pub(super) fn expiry(texts: &[String]) -> Result<Duration, String> {
     match duration(single(texts)?)? {

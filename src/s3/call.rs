@@ -10,7 +10,7 @@ use super::query::Query;
 use super::{S3Config, Trace};
 use crate::auth::{Authenticated, KeyIdentity};
 use crate::store::Store;
-use crate::store::types::{Bucket, BucketName, ObjectKey, PartNumber, UploadId};
+use crate::store::types::{Bucket, BucketName, ObjectKey, UploadId};
 use crate::wire::Body;
 
 /// What an operation gets to work with.
@@ -70,14 +70,6 @@ impl Call {
         id.ok_or_else(|| Code::NO_SUCH_UPLOAD.into())
     }
 
-    /// The number of the part to be.
-    ///
-    /// # Errors
-    /// `InvalidArgument` for what is no number from 1 to 10,000.
-    pub fn part_number(&self) -> Result<PartNumber, Error> {
-        part_number(&self.query)
-    }
-
     /// The URL of the object, by the host the client used.
     pub fn location(&self) -> String {
         let scheme = if self.tls { "https" } else { "http" };
@@ -88,14 +80,6 @@ impl Call {
             _ => format!("{scheme}://{host}/{key}"),
         }
     }
-}
-
-fn part_number(query: &Query) -> Result<PartNumber, Error> {
-    let text = query.get("partNumber").unwrap_or_default();
-    let number = text.parse().ok().filter(|_| text.bytes().all(|byte| byte.is_ascii_digit())).and_then(PartNumber::new);
-    number.ok_or_else(|| {
-        Error::argument("Part number must be an integer between 1 and 10000, inclusive", "partNumber", text)
-    })
 }
 
 /// The value of a header that may be given once; none where it is absent or empty.
@@ -120,7 +104,12 @@ pub fn empty(status: StatusCode) -> Response<Body> {
 
 /// An answer with a document.
 pub fn document(text: String) -> Response<Body> {
-    let mut response = Response::new(Body::full(text));
+    stored_document(text.into_bytes())
+}
+
+/// An answer with a document as the store keeps it.
+pub fn stored_document(bytes: Vec<u8>) -> Response<Body> {
+    let mut response = Response::new(Body::full(bytes));
     response.headers_mut().insert(http::header::CONTENT_TYPE, HeaderValue::from_static("application/xml"));
     response
 }
@@ -136,15 +125,6 @@ pub fn set(headers: &mut HeaderMap, name: &'static str, value: &str) {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn part_numbers() {
-        let of = |text: &str| part_number(&Query::parse(&format!("partNumber={text}")).unwrap()).map(PartNumber::get);
-        assert_eq!((of("1").ok(), of("10000").ok()), (Some(1), Some(10_000)));
-        for bad in ["0", "10001", "", "-1", "%2B1", "1.0", "x", "99999999999999999999"] {
-            assert_eq!(of(bad).unwrap_err().code().name, "InvalidArgument", "{bad}");
-        }
-    }
 
     #[test]
     fn a_header_given_twice_is_refused() {

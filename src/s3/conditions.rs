@@ -1,10 +1,16 @@
-//! Conditions on requests: of reads by RFC 9110 section 13, of writes as far as S3 has them.
+//! Conditions on requests: of reads by RFC 9110 section 13, of writes and deletes as far as S3 has them.
+//!
+//! Absent on purpose: Amazon S3 also refuses a complete under `If-None-Match: *` when the key was deleted since the upload began.
+//! What is deleted leaves no trace here, so it is judged by what stands there at the commit.
+//!
+//! Source: <https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-requests.html>.
 
 use http::header::{IF_MATCH, IF_MODIFIED_SINCE, IF_NONE_MATCH, IF_RANGE, IF_UNMODIFIED_SINCE};
 use http::{HeaderMap, HeaderValue};
 
 use super::call::single;
 use super::error::{Code, Error};
+use super::query::Query;
 use crate::store::error::{Error as StoreError, Missing};
 use crate::store::types::{Condition, ETag, ObjectInfo};
 
@@ -40,37 +46,90 @@ pub fn range_counts(headers: &HeaderMap, info: &ObjectInfo) -> Result<bool, Erro
     })
 }
 
-/// The condition of a write: `If-None-Match: *` or `If-Match` with one tag.
+/// The condition of a write: `If-None-Match: *` or `If-Match` with one tag, which is compared strongly.
 ///
 /// # Errors
-/// `NotImplemented` for the forms S3 does not take, `PreconditionFailed` for a tag no object can have.
+/// `NotImplemented` for the forms S3 does not take.
 pub fn of_write(headers: &HeaderMap) -> Result<Option<Condition>, Error> {
-    match (single(headers, IF_NONE_MATCH.as_str())?, single(headers, IF_MATCH.as_str())?) {
+    match (filled(headers, "If-None-Match")?, filled(headers, "If-Match")?) {
         (None, None) => Ok(None),
         (Some("*"), None) => Ok(Some(Condition::Absent)),
-        (Some(_), _) => Err(Error::not_implemented("If-None-Match", "only If-None-Match: * alone conditions a write")),
-        (None, Some("*")) => Err(Error::not_implemented("If-Match", "only one entity tag conditions a write")),
-        (None, Some(tag)) => {
-            let tag =
-                ETag::parse(tag).ok_or_else(|| Error::new(Code::PRECONDITION_FAILED).with("Condition", "If-Match"))?;
-            Ok(Some(Condition::Matches(tag)))
+        (Some(_), None) => Err(unaccepted("If-None-Match")),
+        (None, Some("*")) => Err(unaccepted("If-Match")),
+        (None, Some(tag)) => matching(tag).map(Some).ok_or_else(|| unaccepted("If-Match")),
+        (Some(_), Some(_)) => {
+            let message = "Multiple conditional request headers present in the request";
+            Err(Error::new(Code::NOT_IMPLEMENTED)
+                .with("Header", "If-Match,If-None-Match")
+                .with("additionalMessage", message))
         }
     }
+}
+
+/// The condition of a delete: `If-Match` with one tag or with `*`.
+///
+/// # Errors
+/// `NotImplemented` for the forms S3 does not take, among them a condition on a version that the request names.
+pub fn of_delete(headers: &HeaderMap, query: &Query) -> Result<Option<Condition>, Error> {
+    if headers.contains_key(IF_NONE_MATCH) {
+        return Err(unaccepted("If-None-Match"));
+    }
+    let Some(tag) = filled(headers, "If-Match")? else { return Ok(None) };
+    if query.get("versionId").is_some() {
+        return Err(unaccepted("If-Match"));
+    }
+    of_tag(tag).map(Some).ok_or_else(|| unaccepted("If-Match"))
+}
+
+/// The condition that an object with this tag stands there, or any for `*`; none for what is a list.
+pub fn of_tag(tag: &str) -> Option<Condition> {
+    if tag == "*" { Some(Condition::Present) } else { matching(tag) }
+}
+
+/// What is no tag of ours is no tag of any object; only a list would have to be understood.
+fn matching(tag: &str) -> Option<Condition> {
+    let condition = ETag::parse(tag).map_or(Condition::MatchesNone, Condition::Matches);
+    (!tag.contains(',')).then_some(condition)
+}
+
+/// The value of a header that conditions a change. One that is there and empty is no condition that could be left out.
+fn filled<'a>(headers: &'a HeaderMap, name: &str) -> Result<Option<&'a str>, Error> {
+    match single(headers, name)? {
+        None if headers.contains_key(name) => Err(unaccepted(name)),
+        value => Ok(value),
+    }
+}
+
+fn unaccepted(header: &str) -> Error {
+    let message = format!("We don't accept the provided value of {header} header for this API");
+    Error::new(Code::NOT_IMPLEMENTED).with("Header", header).with("additionalMessage", message)
 }
 
 /// Judges the condition of a write before its body is asked for, so that a large body is not sent in vain. The commit judges
 /// it again, and for good.
 pub fn foresee(condition: Option<&Condition>, current: Result<ObjectInfo, StoreError>) -> Result<(), Error> {
+    let Some(condition) = condition else { return Ok(()) };
     match (condition, current) {
-        (None, _) | (Some(Condition::Absent), Err(StoreError::NotFound(Missing::Object))) => Ok(()),
-        (Some(Condition::Absent), Ok(_)) => {
-            Err(Error::new(Code::PRECONDITION_FAILED).with("Condition", "If-None-Match"))
+        (Condition::Absent, Err(StoreError::NotFound(Missing::Object))) | (Condition::Present, Ok(_)) => Ok(()),
+        (Condition::Matches(tag), Ok(info)) if info.etag == *tag => Ok(()),
+        (Condition::Absent | Condition::Matches(_) | Condition::MatchesNone, Ok(_)) => {
+            Err(explain(Some(condition), StoreError::Precondition))
         }
-        (Some(Condition::Matches(tag)), Ok(info)) if info.etag == *tag => Ok(()),
-        (Some(Condition::Matches(_)), Ok(_)) => {
-            Err(Error::new(Code::PRECONDITION_FAILED).with("Condition", "If-Match"))
-        }
-        (Some(_), Err(error)) => Err(error.into()),
+        (_, Err(error)) => Err(error.into()),
+    }
+}
+
+/// The failure of a change under a condition, which is named where it is the reason.
+pub fn explain(condition: Option<&Condition>, error: StoreError) -> Error {
+    let Some(condition) = condition else { return error.into() };
+    let name = match condition {
+        Condition::Absent => "If-None-Match",
+        Condition::Present | Condition::Matches(_) | Condition::MatchesNone => "If-Match",
+    };
+    match error {
+        StoreError::Precondition => Error::new(Code::PRECONDITION_FAILED).with("Condition", name),
+        StoreError::Conflict => Error::new(Code::CONDITIONAL_REQUEST_CONFLICT).with("Condition", name),
+        other => other.into(),
     }
 }
 
@@ -167,11 +226,35 @@ mod tests {
         assert_eq!(of(&[]), Ok(None));
         assert_eq!(of(&[("if-none-match", "*")]), Ok(Some(Condition::Absent)));
         assert_eq!(of(&[("if-match", TAG)]), Ok(Some(Condition::Matches(info().etag))));
-        assert_eq!(of(&[("if-match", "nonsense")]), Err("PreconditionFailed"));
-        for pairs in [&[("if-none-match", TAG)][..], &[("if-match", "*")], &[("if-none-match", "*"), ("if-match", TAG)]]
-        {
+        assert_eq!(of(&[("if-match", "abababababababababababababababab")]), Ok(Some(Condition::Matches(info().etag))));
+        for tag in ["nonsense", "W/\"abababababababababababababababab\"", "\"*\"", "\"abab\""] {
+            assert_eq!(of(&[("if-match", tag)]), Ok(Some(Condition::MatchesNone)), "{tag}");
+        }
+        for pairs in [
+            &[("if-none-match", TAG)][..],
+            &[("if-match", "*")],
+            &[("if-match", "\"x\", \"y\"")],
+            &[("if-match", "")],
+            &[("if-none-match", "")],
+            &[("if-none-match", "*"), ("if-match", TAG)],
+            &[("if-none-match", TAG), ("if-match", TAG)],
+        ] {
             assert_eq!(of(pairs), Err("NotImplemented"), "{pairs:?}");
         }
+    }
+
+    #[test]
+    fn deletes() {
+        let of = |pairs: &[_], query: &str| {
+            of_delete(&headers(pairs), &Query::parse(query).unwrap()).map_err(|error| error.code().name)
+        };
+        assert_eq!(of(&[], "versionId=null"), Ok(None));
+        assert_eq!(of(&[("if-match", "*")], ""), Ok(Some(Condition::Present)));
+        assert_eq!(of(&[("if-match", TAG)], ""), Ok(Some(Condition::Matches(info().etag))));
+        assert_eq!(of(&[("if-match", "nonsense")], ""), Ok(Some(Condition::MatchesNone)));
+        assert_eq!(of(&[("if-match", TAG)], "versionId=null"), Err("NotImplemented"));
+        assert_eq!(of(&[("if-match", "\"x\",\"y\"")], ""), Err("NotImplemented"));
+        assert_eq!(of(&[("if-none-match", "*")], ""), Err("NotImplemented"));
     }
 
     #[test]
@@ -184,5 +267,16 @@ mod tests {
         assert_eq!(code(Some(&other), Ok(info())), Err("PreconditionFailed"));
         assert_eq!(code(Some(&other), absent()), Err("NoSuchKey"));
         assert_eq!(code(None, absent()), Ok(()));
+        assert_eq!(code(Some(&Condition::MatchesNone), absent()), Err("NoSuchKey"));
+        assert_eq!(code(Some(&Condition::MatchesNone), Ok(info())), Err("PreconditionFailed"));
+        assert_eq!(code(Some(&Condition::Present), absent()), Err("NoSuchKey"));
+    }
+
+    #[test]
+    fn lost_races_are_conflicts_of_the_condition() {
+        let code = |condition: Option<&Condition>, error| explain(condition, error).code().name;
+        assert_eq!(code(Some(&Condition::Absent), StoreError::Conflict), "ConditionalRequestConflict");
+        assert_eq!(code(None, StoreError::Conflict), "OperationAborted");
+        assert_eq!(code(Some(&Condition::Absent), StoreError::Full), "InsufficientStorage");
     }
 }

@@ -7,11 +7,11 @@ use http::HeaderMap;
 
 use super::address::{key_too_long, percent_decode};
 use super::call::{Call, single};
-use super::conditions::{date, names};
+use super::conditions::{date, explain, names};
 use super::error::{Code, Error};
 use crate::store::error::{Error as StoreError, Missing};
 use crate::store::read::OpenObject;
-use crate::store::types::{Bucket, BucketName, ObjectInfo, ObjectKey};
+use crate::store::types::{Bucket, BucketName, Condition, ObjectInfo, ObjectKey};
 
 /// The header that makes a PUT a copy.
 pub const HEADER: &str = "x-amz-copy-source";
@@ -53,11 +53,11 @@ impl CopySource {
         })
     }
 
-    /// A failure of the store, where a missing source is named.
-    pub fn explain(&self, error: StoreError) -> Error {
+    /// The failure of a copy under a condition on its target, where a missing source is named.
+    pub fn explain(&self, condition: Option<&Condition>, error: StoreError) -> Error {
         match error {
             StoreError::NotFound(Missing::Source) => self.missing(),
-            other => other.into(),
+            other => explain(condition, other),
         }
     }
 

@@ -51,8 +51,10 @@ impl Code {
     pub const INVALID_CHUNK_SIZE: Self = code("InvalidChunkSizeError", 400, "Only the last chunk is allowed to have a size less than 8192 bytes");
     pub const INVALID_DIGEST: Self = code("InvalidDigest", 400, "The Content-MD5 you specified was invalid.");
     pub const INVALID_PART: Self = code("InvalidPart", 400, "One or more of the specified parts could not be found. The part may not have been uploaded, or the specified entity tag may not match the part's entity tag.");
-    pub const INVALID_PART_ORDER: Self = code("InvalidPartOrder", 400, "The list of parts was not in ascending order. The parts list must be specified in order by part number.");
+    pub const INVALID_PART_NUMBER: Self = code("InvalidPartNumber", 416, "The requested partnumber is not satisfiable");
+    pub const INVALID_PART_ORDER: Self = code("InvalidPartOrder", 400, "The list of parts was not in ascending order. Parts must be ordered by part number.");
     pub const INVALID_RANGE: Self = code("InvalidRange", 416, "The requested range is not satisfiable");
+    pub const INVALID_REDIRECT_LOCATION: Self = code("InvalidRedirectLocation", 400, "The website redirect location must have a prefix of 'http://' or 'https://' or '/'.");
     pub const INVALID_REQUEST: Self = code("InvalidRequest", 400, "Invalid Request");
     pub const INVALID_STORAGE_CLASS: Self = code("InvalidStorageClass", 400, "The storage class you specified is not valid");
     pub const INVALID_TAG: Self = code("InvalidTag", 400, "The tag provided was not a valid tag. This error can occur if the tag did not pass input validation.");
@@ -68,7 +70,9 @@ impl Code {
     pub const MISSING_REQUEST_BODY: Self = code("MissingRequestBodyError", 400, "Request Body is empty");
     pub const NO_SUCH_BUCKET: Self = code("NoSuchBucket", 404, "The specified bucket does not exist");
     pub const NO_SUCH_KEY: Self = code("NoSuchKey", 404, "The specified key does not exist.");
+    pub const NO_SUCH_TAG_SET: Self = code("NoSuchTagSet", 404, "The TagSet does not exist");
     pub const NO_SUCH_UPLOAD: Self = code("NoSuchUpload", 404, "The specified upload does not exist. The upload ID may be invalid, or the upload may have been aborted or completed.");
+    pub const NO_SUCH_VERSION: Self = code("NoSuchVersion", 404, "The specified version does not exist.");
     pub const NOT_IMPLEMENTED: Self = code("NotImplemented", 501, "A header you provided implies functionality that is not implemented");
     pub const NOT_MODIFIED: Self = code("NotModified", 304, "Not Modified");
     pub const OPERATION_ABORTED: Self = code("OperationAborted", 409, "A conflicting conditional operation is currently in progress against this resource. Try again.");
@@ -172,7 +176,11 @@ impl Error {
         let mut response = Response::new(Body::empty());
         *response.status_mut() = StatusCode::from_u16(code.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         response.headers_mut().extend(headers.clone());
-        if *method != Method::HEAD && *code != Code::NOT_MODIFIED {
+        if *code == Code::NOT_MODIFIED {
+            return response;
+        }
+        response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/xml"));
+        if *method != Method::HEAD {
             let mut document = Document::bare("Error");
             document.text("Code", code.name).text("Message", readable(self.text()));
             for (name, text) in elements {
@@ -180,7 +188,6 @@ impl Error {
             }
             document.text("Resource", readable(resource)).text("RequestId", request_id).text("HostId", host_id);
             *response.body_mut() = Body::full(document.finish());
-            response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/xml"));
         }
         response
     }
@@ -239,6 +246,10 @@ impl From<ChunkedError> for Error {
             ChunkedError::ChunkTooSmall { number, size } => Self::new(Code::INVALID_CHUNK_SIZE)
                 .with("Chunk", number.to_string())
                 .with("BadChunkSize", size.to_string()),
+            ChunkedError::SignatureMismatch { string_to_sign, provided } => Self::new(Code::SIGNATURE_DOES_NOT_MATCH)
+                .message(text)
+                .with("StringToSign", string_to_sign)
+                .with("SignatureProvided", provided),
             ChunkedError::MalformedTrailer => Self::new(Code::MALFORMED_TRAILER),
         }
     }
@@ -283,17 +294,22 @@ impl From<Invalid> for Error {
             Invalid::ObjectSize { expected, actual } => Self::invalid_request(format!(
                 "The provided 'x-amz-mp-object-size' header value {expected} does not match what was computed: {actual}"
             )),
-            Invalid::PartChecksumMissing { algorithm } => Self::invalid_request(format!(
+            Invalid::PartChecksumMissing { number, algorithm } => Self::invalid_request(format!(
                 "The upload was created using a {} checksum. The complete request must include the checksum for each \
-                 part.",
+                 part. It was missing for part {number} in the request.",
+                algorithm.to_ascii_lowercase()
+            )),
+            Invalid::PartChecksum { number, algorithm } => Self::new(Code::BAD_DIGEST).message(format!(
+                "The {} you specified for part {number} did not match what we received.",
                 algorithm.to_ascii_lowercase()
             )),
             Invalid::ChecksumAlgorithm { expected, actual } => checksum_mismatch(expected, actual),
-            Invalid::ChecksumType { expected, actual } => Self::new(Code::BAD_DIGEST).message(format!(
+            // Amazon's documentation says BadDigest; its servers say this (recorded by LocalStack's and versitygw's tests).
+            Invalid::ChecksumType { expected, actual: _ } => Self::invalid_request(format!(
                 "The upload was created using the {expected} checksum mode. The complete request must use the same \
-                 checksum mode, not {actual}."
+                 checksum mode."
             )),
-            Invalid::Checksum { algorithm } => Self::bad_checksum(algorithm),
+            Invalid::Checksum { algorithm } => Self::bad_checksum(&algorithm.to_ascii_lowercase()),
             Invalid::CompletedDifferently => Self::new(Code::NO_SUCH_UPLOAD),
         }
     }
@@ -371,7 +387,7 @@ mod tests {
             (StoreError::Busy("x".into()).into(), "ServiceUnavailable", 503),
             (StoreError::NotFound(Missing::Upload).into(), "NoSuchUpload", 404),
             (Invalid::PartCount.into(), "MalformedXML", 400),
-            (Invalid::ChecksumType { expected: "COMPOSITE", actual: "FULL_OBJECT" }.into(), "BadDigest", 400),
+            (Invalid::ChecksumType { expected: "COMPOSITE", actual: "FULL_OBJECT" }.into(), "InvalidRequest", 400),
             (BodyError::Truncated.into(), "IncompleteBody", 400),
             (BodyError::TooLarge(5).into(), "MaxMessageLengthExceeded", 400),
             (ChunkedError::MalformedTrailer.into(), "MalformedTrailerError", 400),

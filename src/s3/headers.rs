@@ -8,8 +8,8 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 
 use super::call::{set, single};
 use super::error::{Code, Error};
-use crate::base::digest::{ChecksumAlgorithm, ChecksumType};
-use crate::base::limits::USER_METADATA_MAX_BYTES;
+use crate::base::digest::{Checksum, ChecksumAlgorithm, ChecksumType};
+use crate::base::limits::{REDIRECT_LOCATION_MAX_BYTES, USER_METADATA_MAX_BYTES};
 use crate::store::types::{Attributes, ObjectChecksum, ObjectInfo};
 
 /// The prefix of user metadata.
@@ -19,6 +19,16 @@ const DEFAULT_TYPE: &str = "binary/octet-stream";
 /// Algorithms that S3 has and wharf does not.
 const UNBUILT_ALGORITHMS: [&str; 5] = ["MD5", "SHA512", "XXHASH3", "XXHASH64", "XXHASH128"];
 const NOT_UTF8: char = '\0';
+/// The header that names an object's storage class; stored with the object unless it is the default.
+pub const STORAGE_CLASS: &str = "x-amz-storage-class";
+/// The header that names where a website's readers of an object are sent; stored with the object.
+pub const REDIRECT_LOCATION: &str = "x-amz-website-redirect-location";
+/// The class of an object that names none.
+const STANDARD: &str = "STANDARD";
+/// Classes that differ in price and copies, not in how an object is read.
+const CLASSES: [&str; 5] = ["REDUCED_REDUNDANCY", "STANDARD_IA", "ONEZONE_IA", "INTELLIGENT_TIERING", "GLACIER_IR"];
+/// Classes whose objects can only be read after RestoreObject.
+const ARCHIVES: [&str; 2] = ["GLACIER", "DEEP_ARCHIVE"];
 
 /// Headers that are stored with an object, and the parameter with which a signed GET overrides each.
 const STORED: [(HeaderName, &str); 6] = [
@@ -33,7 +43,8 @@ const STORED: [(HeaderName, &str); 6] = [
 /// Reads the attributes of an object to be from its request.
 ///
 /// # Errors
-/// `MetadataTooLarge` when the names and values of the user's metadata exceed 2 KiB together, and for tags that are none.
+/// `MetadataTooLarge` when the names and values of the user's metadata exceed 2 KiB together, `InvalidStorageClass`,
+/// `InvalidRedirectLocation`, and for tags that are none.
 pub fn attributes(headers: &HeaderMap) -> Result<Attributes, Error> {
     let mut attributes = Attributes::default();
     for (name, _) in &STORED {
@@ -44,6 +55,10 @@ pub fn attributes(headers: &HeaderMap) -> Result<Attributes, Error> {
         if !value.is_empty() {
             attributes.headers.push((name.as_str().to_owned(), value));
         }
+    }
+    for (name, value) in [(STORAGE_CLASS, requested_class(headers)?), (REDIRECT_LOCATION, redirect_location(headers)?)]
+    {
+        attributes.headers.extend(value.map(|value| (name.to_owned(), value.to_owned())));
     }
     let mut size = 0;
     for name in headers.keys() {
@@ -59,6 +74,36 @@ pub fn attributes(headers: &HeaderMap) -> Result<Attributes, Error> {
     }
     attributes.tags = super::tags::from_header(headers)?;
     Ok(attributes)
+}
+
+/// The storage class of an object or upload with these attributes.
+pub fn storage_class(attributes: &Attributes) -> &str {
+    let stored = attributes.headers.iter().find(|(name, _)| name == STORAGE_CLASS);
+    stored.map_or(STANDARD, |(_, class)| class)
+}
+
+/// The storage class a request names, where it is not the default.
+fn requested_class(headers: &HeaderMap) -> Result<Option<&str>, Error> {
+    match single(headers, STORAGE_CLASS)? {
+        None | Some(STANDARD) => Ok(None),
+        Some(class) if CLASSES.contains(&class) => Ok(Some(class)),
+        Some(class) if ARCHIVES.contains(&class) => {
+            Err(Error::not_implemented(STORAGE_CLASS, "storage classes that need RestoreObject"))
+        }
+        Some(class) => Err(Error::new(Code::INVALID_STORAGE_CLASS).with("StorageClassRequested", class)),
+    }
+}
+
+fn redirect_location(headers: &HeaderMap) -> Result<Option<&str>, Error> {
+    let Some(location) = single(headers, REDIRECT_LOCATION)? else { return Ok(None) };
+    if !["/", "http://", "https://"].iter().any(|prefix| location.starts_with(prefix)) {
+        return Err(Code::INVALID_REDIRECT_LOCATION.into());
+    }
+    if location.len() > REDIRECT_LOCATION_MAX_BYTES {
+        let message = "The length of website redirect location cannot exceed 2,048 characters.";
+        return Err(Error::new(Code::INVALID_REDIRECT_LOCATION).message(message));
+    }
+    Ok(Some(location))
 }
 
 /// All values of a header, as RFC 9110 section 5.3 joins them.
@@ -90,7 +135,7 @@ fn without_aws_chunked(value: &str) -> String {
     codings.filter(|coding| !is_framing(coding)).collect::<Vec<_>>().join(",")
 }
 
-/// Puts what is known of an object on an answer: attributes, ETag, date.
+/// Puts what is known of an object on an answer: attributes, ETag, date, how many tags it has.
 pub fn describe(headers: &mut HeaderMap, info: &ObjectInfo) {
     set(headers, "content-type", DEFAULT_TYPE);
     let stored = info.attributes.headers.iter().map(|(name, value)| (name.clone(), value));
@@ -103,12 +148,21 @@ pub fn describe(headers: &mut HeaderMap, info: &ObjectInfo) {
     set(headers, "etag", &info.etag.quoted());
     set(headers, "last-modified", &info.modified.http_date());
     set(headers, "accept-ranges", "bytes");
+    if !info.attributes.tags.is_empty() {
+        set(headers, "x-amz-tagging-count", &info.attributes.tags.len().to_string());
+    }
 }
 
 /// Puts an object's checksum on an answer.
 pub fn checksum(headers: &mut HeaderMap, checksum: &ObjectChecksum) {
     set(headers, checksum.value.algorithm().header(), &checksum.text());
     set(headers, "x-amz-checksum-type", checksum.kind.name());
+}
+
+/// Puts the checksum of one part on an answer, whose object's has this type.
+pub fn part_checksum(headers: &mut HeaderMap, value: &Checksum, kind: ChecksumType) {
+    set(headers, value.algorithm().header(), &value.to_base64());
+    set(headers, "x-amz-checksum-type", kind.name());
 }
 
 /// Applies the `response-*` parameters of a GET to its answer.
@@ -158,102 +212,4 @@ pub fn checksum_type(text: Option<&str>) -> Result<Option<ChecksumType>, Error> 
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::base::clock::Timestamp;
-    use crate::base::digest::{Checksum, ChecksumAlgorithm};
-    use crate::s3::query::Query;
-    use crate::store::types::{ETag, ObjectKey};
-
-    fn headers(pairs: &[(&'static str, &[u8])]) -> HeaderMap {
-        let mut headers = HeaderMap::new();
-        for (name, value) in pairs {
-            headers.append(*name, HeaderValue::from_bytes(value).unwrap());
-        }
-        headers
-    }
-
-    fn given_back(attributes: Attributes) -> HeaderMap {
-        let info = ObjectInfo {
-            key: ObjectKey::parse("k").unwrap(),
-            revision: 1,
-            size: 3,
-            etag: ETag::of_body([0xab; 16]),
-            modified: Timestamp(1_440_938_160_007),
-            attributes,
-            checksum: ObjectChecksum {
-                value: Checksum::of(ChecksumAlgorithm::Crc32, b"abc"),
-                kind: ChecksumType::FullObject,
-                parts: None,
-            },
-            parts: None,
-        };
-        let mut out = HeaderMap::new();
-        describe(&mut out, &info);
-        out
-    }
-
-    #[test]
-    fn attributes_come_back_byte_for_byte() {
-        let sent = headers(&[
-            ("content-type", b"text/plain; charset=utf-8"),
-            ("expires", b"0"),
-            ("cache-control", b"no-cache"),
-            ("x-amz-meta-utf8", "Grüße".as_bytes()),
-            ("x-amz-meta-latin1", b"Hello World\xe9"),
-            ("x-amz-meta-twice", b"1"),
-            ("x-amz-meta-twice", b"2"),
-            ("x-amz-meta-empty", b""),
-        ]);
-        let back = given_back(attributes(&sent).unwrap());
-        for name in
-            ["content-type", "expires", "cache-control", "x-amz-meta-utf8", "x-amz-meta-latin1", "x-amz-meta-empty"]
-        {
-            assert_eq!(back.get(name), sent.get(name), "{name}");
-        }
-        assert_eq!(back["x-amz-meta-twice"], "1,2");
-        assert_eq!(back["etag"], "\"abababababababababababababababab\"");
-        assert_eq!(back["last-modified"], "Sun, 30 Aug 2015 12:36:00 GMT");
-    }
-
-    #[test]
-    fn defaults() {
-        let back = given_back(attributes(&HeaderMap::new()).unwrap());
-        assert_eq!(back["content-type"], "binary/octet-stream");
-        assert!(!back.contains_key("content-encoding"));
-    }
-
-    #[test]
-    fn aws_chunked_is_not_the_objects() {
-        for (sent, stored) in [
-            ("aws-chunked", None),
-            ("gzip, aws-chunked", Some("gzip")),
-            ("AWS-Chunked,gzip,br", Some("gzip,br")),
-            ("gzip, br", Some("gzip, br")),
-        ] {
-            let back = given_back(attributes(&headers(&[("content-encoding", sent.as_bytes())])).unwrap());
-            assert_eq!(back.get("content-encoding").map(|value| value.to_str().unwrap()), stored);
-        }
-    }
-
-    #[test]
-    fn two_kib_of_metadata() {
-        let sized = |size: usize| attributes(&headers(&[("x-amz-meta-k", "v".repeat(size).as_bytes())])).map(drop);
-        assert!(sized(2047).is_ok());
-        assert_eq!(sized(2048).unwrap_err().code(), Code::METADATA_TOO_LARGE);
-    }
-
-    #[test]
-    fn overrides_need_a_signature() {
-        let query = Query::parse("response-content-type=text%2Fhtml&response-expires=x").unwrap();
-        let mut out = HeaderMap::new();
-        override_response(&mut out, &query, true).unwrap();
-        assert_eq!(
-            (&out["content-type"], &out["expires"]),
-            (&HeaderValue::from_static("text/html"), &HeaderValue::from_static("x"))
-        );
-        assert!(override_response(&mut out, &query, false).is_err());
-        let split = Query::parse("response-content-type=a%0d%0ab").unwrap();
-        assert_eq!(override_response(&mut out, &split, true).unwrap_err().code(), Code::INVALID_ARGUMENT);
-    }
-}
+mod tests;

@@ -1,14 +1,17 @@
-//! What the listings share: the encoding of names, continuation tokens and common prefixes.
+//! What the listings share: the encoding of names, page sizes, continuation tokens, common prefixes, and for the three
+//! listings of objects the request, the page and the elements that all of them write.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
+use super::call::Call;
 use super::error::Error;
 use super::query::Query;
 use super::xml::Document;
 use crate::base::digest::{Checksum, ChecksumAlgorithm};
-use crate::store::types::Entry;
+use crate::base::limits::LIST_PAGE_MAX;
+use crate::store::types::{Bucket, Entry, ListPage, ListRequest, ObjectInfo};
 
 /// All but the unreserved characters of RFC 3986 and the slash.
 const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~').remove(b'/');
@@ -36,7 +39,7 @@ impl NameEncoding {
     pub fn parse(query: &Query) -> Result<Self, Error> {
         match query.get_filled("encoding-type") {
             None => Ok(Self::Plain),
-            Some("url") => Ok(Self::Url),
+            Some(method) if method.eq_ignore_ascii_case("url") => Ok(Self::Url),
             Some(other) => Err(Error::argument("Invalid Encoding Method specified in Request", "encoding-type", other)),
         }
     }
@@ -56,6 +59,14 @@ impl NameEncoding {
             Self::Url => Some("url"),
         }
     }
+}
+
+/// The most entries a page may have: the number in the parameter `name`, or all that one page ever has.
+///
+/// # Errors
+/// `InvalidArgument` for what is no number from 0 on.
+pub fn page_size(query: &Query, name: &str) -> Result<usize, Error> {
+    Ok(query.number(name, LIST_PAGE_MAX)?.unwrap_or(LIST_PAGE_MAX))
 }
 
 /// A token for where the next page of the listing `scope` begins: opaque to clients, and no token of another listing.
@@ -101,6 +112,88 @@ pub fn write_entries<T>(
             });
         }
     }
+}
+
+/// A page of a bucket's objects, and what was asked for.
+#[derive(Debug)]
+pub struct ObjectListing {
+    bucket: Bucket,
+    encoding: NameEncoding,
+    request: ListRequest,
+    page: ListPage<ObjectInfo>,
+}
+
+impl ObjectListing {
+    /// The page after `after` that the query describes by prefix, delimiter, page size and encoding.
+    ///
+    /// # Errors
+    /// `InvalidArgument` for parameters out of their range; what the store answers.
+    pub fn read(call: &Call, bucket: Bucket, after: String) -> Result<Self, Error> {
+        let query = &call.query;
+        let encoding = NameEncoding::parse(query)?;
+        let text = |name: &str| query.get(name).unwrap_or_default().to_owned();
+        let (prefix, delimiter, max) = (text("prefix"), text("delimiter"), page_size(query, "max-keys")?);
+        let request = ListRequest { prefix, delimiter, after, max };
+        let page = call.store().list_objects(&bucket, &request)?;
+        Ok(Self { bucket, encoding, request, page })
+    }
+
+    /// A document that begins as all three begin.
+    pub fn document(&self, root: &'static str) -> Document {
+        let mut document = Document::new(root);
+        document.text("Name", self.bucket.name.as_str()).text("Prefix", self.name(&self.request.prefix));
+        document
+    }
+
+    /// A name as this listing writes it.
+    pub fn name(&self, name: &str) -> String {
+        self.encoding.write(name)
+    }
+
+    /// The keys and common prefixes of the page, in order.
+    pub fn entries(&self) -> &[Entry<ObjectInfo>] {
+        &self.page.entries
+    }
+
+    /// The last key or common prefix of the page, if it is not the last page.
+    pub fn next(&self) -> Option<&str> {
+        self.page.next.as_ref().map(|next| next.after.as_str())
+    }
+
+    /// The document, ended as all three end: each object in an element of this name, which begins with its key and with what
+    /// `write_version` writes.
+    pub fn finish(
+        &self,
+        mut document: Document,
+        element: &str,
+        owner: Option<&str>,
+        write_version: fn(&mut Document),
+    ) -> String {
+        let delimiter = Some(&self.request.delimiter).filter(|delimiter| !delimiter.is_empty());
+        document.value("MaxKeys", self.request.max).optional("Delimiter", delimiter.map(|text| self.name(text)));
+        document.optional("EncodingType", self.encoding.element()).value("IsTruncated", self.next().is_some());
+        write_entries(&mut document, &self.page.entries, self.encoding, |list, info| {
+            list.element(element, |entry| {
+                entry.text("Key", self.name(info.key.as_str()));
+                write_version(entry);
+                write_object(entry, info, owner);
+            });
+        });
+        document.finish()
+    }
+}
+
+/// What every listing says of an object besides its key.
+fn write_object(entry: &mut Document, info: &ObjectInfo, owner: Option<&str>) {
+    entry.text("LastModified", info.modified.iso8601()).text("ETag", info.etag.quoted());
+    entry.text("ChecksumAlgorithm", info.checksum.value.algorithm().name());
+    entry.text("ChecksumType", info.checksum.kind.name()).value("Size", info.size);
+    if let Some(owner) = owner {
+        entry.element("Owner", |element| {
+            element.text("ID", owner);
+        });
+    }
+    entry.text("StorageClass", super::headers::storage_class(&info.attributes));
 }
 
 #[cfg(test)]

@@ -22,7 +22,7 @@ use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode};
 use tokio::time::Instant;
 
-use crate::auth::{Authenticator, Identity};
+use crate::auth::{Authenticator, Identity, RequestHead};
 use crate::base::clock::Clock;
 use crate::base::digest::hex;
 use crate::base::limits::HEADERS_MAX_BYTES;
@@ -153,20 +153,22 @@ impl S3 {
         trace.address(&address, &query);
         let op = op::select(&head.method, address.target(), &query, &headers)?;
         trace.operation = op.name;
-        let auth = self.config.authenticator.authenticate(
-            &head.method,
-            head.uri.path(),
-            head.uri.query().unwrap_or_default(),
-            &head.headers,
-            self.config.clock.now(),
-        )?;
+        let wire = RequestHead {
+            method: &head.method,
+            path: head.uri.path(),
+            query: head.uri.query().unwrap_or_default(),
+            headers: &head.headers,
+            bucket_in_host: address.bucket.as_ref().filter(|_| address.virtual_host).map(BucketName::as_str),
+        };
+        let auth = self.config.authenticator.authenticate(wire, self.config.clock.now())?;
         trace.identity = auth.identity.access_key_id().unwrap_or_default().to_owned();
         authorize(op, &auth.identity, &address)?;
         let run = op.run.ok_or_else(|| unbuilt(op))?;
         refusals::check(&headers, &query)?;
         let length = receive::bound(&headers, &auth.payload, op.body)?;
-        if let (BodyRule::Stream, Some(length)) = (op.body, length) {
-            self.config.store.check_room(length)?;
+        if op.body == BodyRule::Stream {
+            // A body of unknown length is checked as it grows; here only whether there is room at all.
+            self.config.store.check_room(length.unwrap_or(0))?;
         }
         let tls = head.extensions.get::<ConnectionInfo>().is_some_and(|connection| connection.tls);
         let config = Arc::clone(&self.config);
@@ -269,13 +271,16 @@ impl Trace {
             let detail = error.logged().unwrap_or_else(|| error.text());
             tracing::error!(request_id = self.request_id, operation = self.operation, code = code.name, detail);
         }
-        let missing = match code {
-            Code::NO_SUCH_BUCKET => ("BucketName", &self.bucket),
-            Code::NO_SUCH_KEY => ("Key", &self.key),
+        let concerned = match code {
+            Code::NO_SUCH_BUCKET
+            | Code::NO_SUCH_TAG_SET
+            | Code::BUCKET_NOT_EMPTY
+            | Code::BUCKET_ALREADY_OWNED_BY_YOU => ("BucketName", &self.bucket),
+            Code::NO_SUCH_KEY | Code::CONDITIONAL_REQUEST_CONFLICT => ("Key", &self.key),
             Code::NO_SUCH_UPLOAD => ("UploadId", &self.upload),
             _ => ("", &None),
         };
-        let error = match missing {
+        let error = match concerned {
             // Where the request's own is not what is missing, the failure says what is.
             (element, Some(name)) if !error.has(element) => error.with(element, name),
             _ => error,

@@ -4,6 +4,7 @@ use super::address::percent_decode;
 use super::error::Code;
 use super::error::Error;
 use crate::base::limits::QUERY_PARAMETERS_MAX;
+use crate::store::types::PartNumber;
 
 /// Decoded parameters in the order of the request.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -57,16 +58,51 @@ impl Query {
     /// # Errors
     /// `InvalidArgument` for anything that is not a number of at most 31 bits, as AWS says it.
     pub fn number(&self, name: &str, max: usize) -> Result<Option<usize>, Error> {
-        let Some(text) = self.get(name).filter(|text| !text.is_empty()) else { return Ok(None) };
-        let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
-        match text.parse::<i32>().ok().filter(|_| digits).and_then(|number| usize::try_from(number).ok()) {
-            Some(number) => Ok(Some(number.min(max))),
-            None => {
-                let message = format!("Argument {name} must be an integer between 0 and 2147483647");
-                Err(Error::argument(message, name, text))
-            }
-        }
+        self.get_filled(name).map(|text| number(name, text, max)).transpose()
     }
+
+    /// The integer in the parameter `name`, unless it is absent or empty.
+    ///
+    /// # Errors
+    /// As [`integer`].
+    pub fn integer(&self, name: &str) -> Result<Option<i32>, Error> {
+        self.get_filled(name).map(|text| integer(name, text)).transpose()
+    }
+
+    /// The part that `partNumber` names.
+    ///
+    /// # Errors
+    /// `InvalidArgument` for anything but 1 to 10,000.
+    pub fn part_number(&self) -> Result<Option<PartNumber>, Error> {
+        let Some(text) = self.get("partNumber") else { return Ok(None) };
+        let digits = text.bytes().all(|byte| byte.is_ascii_digit());
+        let number = text.parse().ok().filter(|_| digits).and_then(PartNumber::new);
+        number.map(Some).ok_or_else(|| {
+            Error::argument("Part number must be an integer between 1 and 10000, inclusive", "partNumber", text)
+        })
+    }
+}
+
+/// The number from 0 on that `text` is; values above `max` count as `max`.
+///
+/// # Errors
+/// `InvalidArgument` for anything that is not a number of at most 31 bits, as AWS says it of the argument `name`.
+pub fn number(name: &str, text: &str, max: usize) -> Result<usize, Error> {
+    let number = usize::try_from(integer(name, text)?).map_err(|_| {
+        let message = format!("Argument {name} must be an integer between 0 and {}", i32::MAX);
+        Error::argument(message, name, text)
+    })?;
+    Ok(number.min(max))
+}
+
+/// The integer that `text` is: digits, perhaps behind a minus.
+///
+/// # Errors
+/// `InvalidArgument` for anything that is not an integer of 32 bits, as AWS says it of the argument `name`.
+fn integer(name: &str, text: &str) -> Result<i32, Error> {
+    let message = || format!("Provided {name} not an integer or within integer range");
+    let integer = text.parse().ok().filter(|_| !text.starts_with('+'));
+    integer.ok_or_else(|| Error::argument(message(), name, text))
 }
 
 #[cfg(test)]
@@ -91,13 +127,32 @@ mod tests {
     }
 
     #[test]
+    fn part_numbers() {
+        let of = |query: &str| {
+            let number = Query::parse(query).unwrap().part_number();
+            number.map(|number| number.map(PartNumber::get)).map_err(|error| error.code().name)
+        };
+        assert_eq!(of(""), Ok(None));
+        assert_eq!((of("partNumber=1"), of("partNumber=10000")), (Ok(Some(1)), Ok(Some(10_000))));
+        for bad in ["0", "10001", "", "-1", "%2B1", "1.0", "x", "99999999999999999999"] {
+            assert_eq!(of(&format!("partNumber={bad}")), Err("InvalidArgument"), "{bad}");
+        }
+    }
+
+    #[test]
     fn numbers() {
-        let query = Query::parse("a=5&b=2000&c=-1&d=x&e=2147483648&f=&g=+5").unwrap();
+        let query = Query::parse("a=05&b=2000&c=-1&d=x&e=2147483648&f=&g=%2B5&h=-0&i=+5&j=-").unwrap();
         assert_eq!(query.number("a", 1000).unwrap(), Some(5));
         assert_eq!(query.number("b", 1000).unwrap(), Some(1000));
         assert_eq!(query.number("f", 1000).unwrap(), None);
-        for bad in ["c", "d", "e", "g"] {
-            assert!(query.number(bad, 1000).is_err(), "{bad}");
+        assert_eq!((query.number("h", 1000).unwrap(), query.integer("c").unwrap()), (Some(0), Some(-1)));
+        for bad in ["d", "e", "g", "i", "j"] {
+            let error = query.number(bad, 1000).unwrap_err();
+            assert_eq!(error.text(), format!("Provided {bad} not an integer or within integer range"));
         }
+        assert_eq!(
+            query.number("c", 1000).unwrap_err().text(),
+            "Argument c must be an integer between 0 and 2147483647"
+        );
     }
 }

@@ -25,34 +25,37 @@ const CHECKSUM_PREFIX: &str = "x-amz-checksum-";
 const SDK_ALGORITHM: &str = "x-amz-sdk-checksum-algorithm";
 const TRAILER: &str = "x-amz-trailer";
 
-/// Bounds a body by its head: the bytes of payload it declares, which [`BodyRule::Stream`] needs.
+/// Bounds a body by its head: the bytes of payload it declares. None where it comes in HTTP's chunked coding and nobody
+/// says how much of it there is: then it is bounded as it comes.
 ///
 /// # Errors
-/// `MissingContentLength`, `EntityTooLarge`, `MaxMessageLengthExceeded`, `InvalidRequest` and `InvalidArgument` for lengths
-/// that are none, `NotImplemented` for signed chunks.
+/// `MissingContentLength` for a body of [`BodyRule::Stream`] with neither, `EntityTooLarge`, `MaxMessageLengthExceeded`,
+/// `InvalidRequest` and `InvalidArgument` for lengths that are none.
 pub fn bound(headers: &HeaderMap, payload: &Payload, rule: BodyRule) -> Result<Option<u64>, Error> {
     if rule == BodyRule::None {
         return Ok(None);
     }
     let sent = content_length(headers)?;
-    let length = match payload {
-        Payload::Unsigned | Payload::Exact(_) => decoded_length(headers)?.or(sent),
-        Payload::UnsignedTrailer => Some(ChunkedDecoder::from_headers(headers)?.decoded_length()),
-        Payload::SignedChunks { .. } => {
-            return Err(Error::not_implemented("x-amz-content-sha256", "signed chunks"));
-        }
+    let length = match ChunkedDecoder::of(headers, payload)? {
+        Some(framed) => Some(framed.decoded_length()),
+        None => decoded_length(headers)?.or(sent),
     };
     match (rule, length) {
         (BodyRule::None, _) => Ok(None),
         (BodyRule::Xml(max), Some(length)) if length > max as u64 => Err(BodyError::TooLarge(max).into()),
         (BodyRule::Xml(_), None) if !headers.contains_key(TRANSFER_ENCODING) => Ok(Some(0)),
         (BodyRule::Xml(_), length) => Ok(length),
+        (BodyRule::Stream, None) if headers.contains_key(TRANSFER_ENCODING) => Ok(None),
         (BodyRule::Stream, None) => Err(Code::MISSING_CONTENT_LENGTH.into()),
-        (BodyRule::Stream, Some(length)) if length > PUT_SIZE_MAX_BYTES => Err(Error::new(Code::ENTITY_TOO_LARGE)
-            .with("ProposedSize", length.to_string())
-            .with("MaxSizeAllowed", PUT_SIZE_MAX_BYTES.to_string())),
+        (BodyRule::Stream, Some(length)) if length > PUT_SIZE_MAX_BYTES => Err(too_large(length)),
         (BodyRule::Stream, Some(length)) => Ok(Some(length)),
     }
+}
+
+fn too_large(size: u64) -> Error {
+    Error::new(Code::ENTITY_TOO_LARGE)
+        .with("ProposedSize", size.to_string())
+        .with("MaxSizeAllowed", PUT_SIZE_MAX_BYTES.to_string())
 }
 
 fn content_length(headers: &HeaderMap) -> Result<Option<u64>, Error> {
@@ -210,10 +213,9 @@ fn declared_checksum(headers: &HeaderMap, payload: &Payload) -> Result<Option<De
 
 fn trailer_algorithm(headers: &HeaderMap, payload: &Payload) -> Result<Option<ChecksumAlgorithm>, Error> {
     let unsupported = || Error::invalid_request("The value specified in the x-amz-trailer header is not supported");
-    if !matches!(payload, Payload::UnsignedTrailer) {
+    let Some(decoder) = ChunkedDecoder::of(headers, payload)? else {
         return if headers.contains_key(TRAILER) { Err(unsupported()) } else { Ok(None) };
-    }
-    let decoder = ChunkedDecoder::from_headers(headers)?;
+    };
     let mut names = decoder.announced().iter().map(HeaderName::as_str);
     match (names.next(), names.next()) {
         (None, _) => Ok(None),
@@ -249,10 +251,7 @@ struct Reader {
 
 impl Reader {
     fn new(call: &mut Call) -> Result<Self, Error> {
-        let chunked = match call.auth.payload {
-            Payload::UnsignedTrailer => Some(ChunkedDecoder::from_headers(&call.headers)?),
-            Payload::Unsigned | Payload::Exact(_) | Payload::SignedChunks { .. } => None,
-        };
+        let chunked = ChunkedDecoder::of(&call.headers, &call.auth.payload)?;
         let body = std::mem::replace(&mut call.body, Body::empty());
         Ok(Self { body, chunked, piece: Bytes::new() })
     }
@@ -275,26 +274,44 @@ impl Reader {
     }
 }
 
+/// How many bytes of payload may come, and how many have.
+#[derive(Debug, Default)]
+struct Meter {
+    declared: Option<u64>,
+    received: u64,
+}
+
+impl Meter {
+    fn add(&mut self, bytes: usize) -> Result<(), Error> {
+        self.received = self.received.saturating_add(bytes as u64);
+        match self.declared {
+            Some(declared) if self.received > declared => Err(Code::INCOMPLETE_BODY.into()),
+            None if self.received > PUT_SIZE_MAX_BYTES => Err(too_large(self.received)),
+            _ => Ok(()),
+        }
+    }
+
+    fn end(&self) -> Result<(), Error> {
+        let complete = self.declared.is_none_or(|declared| declared == self.received);
+        if complete { Ok(()) } else { Err(Code::INCOMPLETE_BODY.into()) }
+    }
+}
+
 /// Receives the bytes of an object or a part into the store.
 ///
 /// # Errors
-/// Whatever of the declaration does not hold, and failures of the connection and of the store.
+/// Whatever of the declaration does not hold, `EntityTooLarge` for more bytes than a PUT may have where none were declared,
+/// and failures of the connection and of the store.
 pub async fn stage(call: &mut Call, declaration: &Declaration) -> Result<StagedBody, Error> {
-    let length = call.length.ok_or(Code::MISSING_CONTENT_LENGTH)?;
-    let mut writer = call.store().body_writer(Some(length), declaration.digests());
+    let mut writer = call.store().body_writer(call.length, declaration.digests());
+    let mut meter = Meter { declared: call.length, received: 0 };
     let mut reader = Reader::new(call)?;
-    let mut received = 0u64;
     while let Some(piece) = reader.next().await? {
-        received = received.saturating_add(piece.len() as u64);
-        if received > length {
-            return Err(Code::INCOMPLETE_BODY.into());
-        }
+        meter.add(piece.len())?;
         writer.write(piece).await?;
     }
     let trailers = reader.trailers()?;
-    if received != length {
-        return Err(Code::INCOMPLETE_BODY.into());
-    }
+    meter.end()?;
     let staged = writer.finish().await?;
     declaration.verify(&staged.digests, &trailers)?;
     Ok(staged)

@@ -31,34 +31,20 @@ const REFUSALS: &[Refusal] = &[
     refuse("x-amz-copy-source-server-side-encryption*", &[], "server-side encryption"),
     refuse("x-amz-object-lock-*", &[], "object lock"),
     refuse("x-amz-bucket-object-lock-enabled", &["false"], "object lock"),
-    refuse("x-amz-website-redirect-location", &[], "website redirects"),
     refuse("x-amz-write-offset-bytes", &[], "appending"),
     refuse("x-amz-mfa", &[], "deleting with multi-factor authentication"),
-    refuse("x-amz-if-match-*", &[], "conditional deletes"),
+    // Amazon has these for directory buckets alone and answers the same.
+    refuse("x-amz-if-match-*", &[], "conditions of directory buckets"),
     refuse("x-amz-checksum-md5", &[], "this checksum algorithm"),
     refuse("x-amz-checksum-sha512", &[], "this checksum algorithm"),
     refuse("x-amz-checksum-xxhash*", &[], "this checksum algorithm"),
 ];
 
-const STORAGE_CLASSES: [&str; 11] = [
-    "REDUCED_REDUNDANCY",
-    "STANDARD_IA",
-    "ONEZONE_IA",
-    "INTELLIGENT_TIERING",
-    "GLACIER",
-    "DEEP_ARCHIVE",
-    "OUTPOSTS",
-    "GLACIER_IR",
-    "SNOW",
-    "EXPRESS_ONEZONE",
-    "FSX_OPENZFS",
-];
-
 /// Refuses what the headers and the query ask for in vain.
 ///
 /// # Errors
-/// `NotImplemented`; `InvalidStorageClass` and `InvalidBucketOwnerAWSAccountID` for what S3 does not know either;
-/// `AccessDenied` for an expected owner who is another.
+/// `NotImplemented`; `InvalidBucketOwnerAWSAccountID` for what S3 does not know either; `AccessDenied` for an expected owner
+/// who is another.
 pub fn check(headers: &HeaderMap, query: &Query) -> Result<(), Error> {
     for (name, value) in headers {
         let Some(refusal) = REFUSALS.iter().find(|refusal| refusal.is_about(name.as_str())) else { continue };
@@ -69,7 +55,6 @@ pub fn check(headers: &HeaderMap, query: &Query) -> Result<(), Error> {
     if query.get("versionId").is_some_and(|version| version != "null") {
         return Err(Error::not_implemented("versionId", "versions of objects"));
     }
-    check_storage_class(headers)?;
     check_owner(headers, "x-amz-expected-bucket-owner")?;
     check_owner(headers, "x-amz-source-expected-bucket-owner")
 }
@@ -80,16 +65,6 @@ impl Refusal {
             Some(prefix) => name.starts_with(prefix),
             None => name == self.header,
         }
-    }
-}
-
-fn check_storage_class(headers: &HeaderMap) -> Result<(), Error> {
-    match single(headers, "x-amz-storage-class")? {
-        None | Some("STANDARD") => Ok(()),
-        Some(class) if STORAGE_CLASSES.contains(&class) => {
-            Err(Error::not_implemented("x-amz-storage-class", "storage classes other than STANDARD"))
-        }
-        Some(class) => Err(Error::new(Code::INVALID_STORAGE_CLASS).with("StorageClassRequested", class)),
     }
 }
 
@@ -124,8 +99,8 @@ mod tests {
             ("x-amz-bucket-object-lock-enabled", "true"),
             ("x-amz-acl", "public-read"),
             ("x-amz-grant-read", "id=x"),
-            ("x-amz-storage-class", "GLACIER"),
-            ("x-amz-website-redirect-location", "/x"),
+            ("x-amz-if-match-size", "5"),
+            ("x-amz-if-match-last-modified-time", "Fri, 24 May 2013 00:00:00 GMT"),
             ("x-amz-write-offset-bytes", "0"),
             ("x-amz-checksum-xxhash64", "AA=="),
         ] {
@@ -141,7 +116,6 @@ mod tests {
             ("x-amz-acl", "private"),
             ("x-amz-acl", "bucket-owner-full-control"),
             ("x-amz-bucket-object-lock-enabled", "False"),
-            ("x-amz-storage-class", "STANDARD"),
             ("x-amz-expected-bucket-owner", "000000000000"),
             ("x-amz-request-payer", "requester"),
             ("x-amz-checksum-crc32", "AAAAAA=="),
@@ -152,8 +126,7 @@ mod tests {
     }
 
     #[test]
-    fn owners_and_classes_nobody_knows() {
-        assert_eq!(checked("x-amz-storage-class", "BEST"), Err("InvalidStorageClass"));
+    fn owners_nobody_knows() {
         assert_eq!(checked("x-amz-expected-bucket-owner", "123456789012"), Err("AccessDenied"));
         assert_eq!(checked("x-amz-source-expected-bucket-owner", "123456789012"), Err("AccessDenied"));
         assert_eq!(checked("x-amz-expected-bucket-owner", "me"), Err("InvalidBucketOwnerAWSAccountID"));

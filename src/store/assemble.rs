@@ -12,19 +12,23 @@ use sha2::Sha256;
 use crate::base::digest::{Checksum, ChecksumAlgorithm, ChecksumHasher, ChecksumType, hex};
 use crate::base::limits::{OBJECT_SIZE_MAX_BYTES, PARTS_MAX};
 use crate::store::Store;
+use crate::store::copy::is_promoted;
 use crate::store::error::{Error, Invalid, Missing};
 use crate::store::manifest;
-use crate::store::meta::schema::{self, CompletedRecord, Content, ExtentRecord, PartRecord};
+use crate::store::meta::schema::{
+    self, ChecksumRecord, CompletedRecord, Content, ExtentRecord, ObjectRecord, PartRecord,
+};
 use crate::store::meta::{Batch, Snapshot, Space, Write};
 use crate::store::multipart::{find_upload, require_upload, visit_parts};
-use crate::store::object::{object_checksum_record, read_object_checksum};
+use crate::store::object::{judge, object_checksum_record, read_object, read_object_checksum};
 use crate::store::types::{
-    Bucket, CompleteRequest, CompletedUpload, ETag, ListedPart, ObjectChecksum, ObjectInfo, ObjectKey, UploadId,
-    UploadInfo,
+    Bucket, CompleteRequest, CompletedUpload, Condition, ETag, ListedPart, ObjectChecksum, ObjectInfo, ObjectKey,
+    UploadId, UploadInfo,
 };
 
 impl Store {
-    /// Turns the listed parts into the object. Repeating it gives the same answer for as long as completed uploads are kept.
+    /// Turns the listed parts into the object. Repeating it gives the same answer for as long as completed uploads are kept;
+    /// a condition then holds where the object is still the one that this upload made.
     pub async fn complete_upload(
         &self,
         bucket: &Bucket,
@@ -36,9 +40,10 @@ impl Store {
         let (upload, parts) = {
             let snapshot = self.snapshot()?;
             let Some(upload) = find_upload(snapshot.as_ref(), bucket, key, id)? else {
-                return completed_before(snapshot.as_ref(), bucket, key, id, &fingerprint, &request);
+                return self.completed_before(bucket, key, id, &fingerprint, &request);
             };
             let parts = pick_parts(snapshot.as_ref(), id, &request)?;
+            check_not_overtaken(snapshot.as_ref(), bucket, key, &upload, request.condition.as_ref())?;
             (upload, parts)
         };
         let answer = check(&upload, &request, &parts)?;
@@ -47,7 +52,7 @@ impl Store {
             Ok(()) => Ok(answer),
             // Somebody else completed or aborted it between the look and the commit.
             Err(Error::Conflict | Error::Precondition) if self.upload(bucket, key, id).is_err() => {
-                completed_before(self.snapshot()?.as_ref(), bucket, key, id, &fingerprint, &request)
+                self.completed_before(bucket, key, id, &fingerprint, &request)
             }
             Err(error) => Err(error),
         }
@@ -75,7 +80,7 @@ impl Store {
             checksum: answer.checksum.clone(),
             parts: answer.etag.parts,
         };
-        let (mut writes, content) = self.body_of(parts);
+        let (mut writes, content) = self.body_of(parts, &answer.checksum.value)?;
         let completed = CompletedRecord {
             number: id.number,
             secret: id.secret,
@@ -102,24 +107,84 @@ impl Store {
         self.replace(bucket, &info, content, Batch { requires, writes }, request.condition.as_ref()).await
     }
 
-    /// Where the object's bytes are: one part needs no manifest.
-    fn body_of(&self, parts: Vec<(u16, PartRecord)>) -> (Vec<Write>, Content) {
-        if let [(_, part)] = parts.as_slice() {
-            return (Vec::new(), part.content.clone());
+    /// Where the object's bytes are. A first part alone needs no manifest, where the object's checksum is the part's: then
+    /// nothing of it is lost.
+    fn body_of(&self, parts: Vec<(u16, PartRecord)>, whole: &Checksum) -> Result<(Vec<Write>, Content), Error> {
+        let algorithm = whole.algorithm();
+        if let [(1, part)] = parts.as_slice()
+            && part_checksum(part, algorithm)? == *whole
+        {
+            return Ok((Vec::new(), part.content.clone()));
         }
         let number = self.numbers.next();
-        let extents = parts
-            .into_iter()
-            .map(|(number, part)| ExtentRecord {
-                content: part.content,
-                offset: 0,
-                len: part.size,
-                part: number,
-                checksum: part.checksum.unwrap_or(part.crc64nvme),
-            })
-            .collect();
-        (manifest::writes(number, extents), Content::Manifest(number))
+        let extent = |(number, part): (u16, PartRecord)| {
+            let checksum = ChecksumRecord::from(&part_checksum(&part, algorithm)?);
+            Ok(ExtentRecord { content: part.content, offset: 0, len: part.size, part: number, checksum })
+        };
+        let extents = parts.into_iter().map(extent).collect::<Result<_, Error>>()?;
+        Ok((manifest::writes(number, extents), Content::Manifest(number)))
     }
+
+    /// The kept answer of an upload that is no longer open.
+    fn completed_before(
+        &self,
+        bucket: &Bucket,
+        key: &ObjectKey,
+        id: UploadId,
+        fingerprint: &[u8; 32],
+        request: &CompleteRequest,
+    ) -> Result<CompletedUpload, Error> {
+        let snapshot = self.snapshot()?;
+        let record = snapshot.get(Space::Completed, &schema::number_key(id.number))?;
+        let (_, record) = schema::decode::<CompletedRecord>(&record.ok_or(Error::NotFound(Missing::Upload))?)?;
+        if record.secret != id.secret || record.bucket != bucket.number || record.key != key.as_str() {
+            return Err(Error::NotFound(Missing::Upload));
+        }
+        if *record.fingerprint != *fingerprint {
+            return Err(Invalid::CompletedDifferently.into());
+        }
+        let checksum = read_object_checksum(&record.checksum)?;
+        check_object_size(request, record.size)?;
+        check_checksum_type(request, Some(checksum.kind))?;
+        check_object_checksum(request, &checksum)?;
+        if let Some(condition) = &request.condition {
+            let row = schema::object_key(bucket.number, key.as_str());
+            let standing = snapshot.get(Space::Current, &row)?;
+            if !made_by(snapshot.as_ref(), standing.as_deref(), &record)? {
+                judge(self.snapshot()?.as_ref(), &row, condition)?;
+            }
+        }
+        Ok(CompletedUpload { etag: ETag { md5: *record.md5, parts: Some(record.parts) }, size: record.size, checksum })
+    }
+}
+
+/// Whether what stands at the key is the object that this upload made.
+fn made_by(snapshot: &dyn Snapshot, standing: Option<&[u8]>, completed: &CompletedRecord) -> Result<bool, Error> {
+    let Some(standing) = standing else { return Ok(false) };
+    let (_, object) = schema::decode::<ObjectRecord>(standing)?;
+    let same_body = object.content == completed.content || is_promoted(snapshot, &object.content, &completed.content)?;
+    Ok(same_body
+        && object.modified == completed.completed
+        && object.md5 == completed.md5
+        && object.parts == Some(completed.parts))
+}
+
+/// [`Error::Conflict`] where the condition names the object that stands there, but that was written while the upload was open:
+/// as at AWS, whoever would replace it has to begin the upload after it. (Whether the condition holds is the commit's to say.)
+fn check_not_overtaken(
+    snapshot: &dyn Snapshot,
+    bucket: &Bucket,
+    key: &ObjectKey,
+    upload: &UploadInfo,
+    condition: Option<&Condition>,
+) -> Result<(), Error> {
+    let Some(Condition::Matches(etag)) = condition else { return Ok(()) };
+    let standing = snapshot.get(Space::Current, &schema::object_key(bucket.number, key.as_str()))?;
+    let Some(standing) = standing else { return Ok(()) };
+    let (object, _) = read_object(key.clone(), &standing)?;
+    // Other tags give an older object a newer revision; the clock alone cannot tell what happened within a millisecond.
+    let later = object.revision > upload.id.number && object.modified >= upload.initiated;
+    if later && object.etag == *etag { Err(Error::Conflict) } else { Ok(()) }
 }
 
 /// For each listed part the latest row of its number, which must have its ETag.
@@ -165,6 +230,7 @@ fn check(
     request: &CompleteRequest,
     parts: &[(u16, PartRecord)],
 ) -> Result<CompletedUpload, Error> {
+    check_checksum_type(request, upload.checksum.map(|(_, kind)| kind))?;
     check_sizes(request, parts)?;
     check_part_checksums(upload, request, parts)?;
     let size = parts.iter().map(|(_, part)| part.size).sum::<u64>();
@@ -201,16 +267,21 @@ fn check_part_checksums(
     request: &CompleteRequest,
     parts: &[(u16, PartRecord)],
 ) -> Result<(), Error> {
-    for (listed, (_, part)) in request.parts.iter().zip(parts) {
-        let own = Checksum::try_from(part.checksum.as_ref().unwrap_or(&part.crc64nvme))?;
-        let crc64nvme = Checksum::try_from(&part.crc64nvme)?;
-        if listed.checksums.iter().any(|given| *given != own && *given != crc64nvme) {
-            return Err(Invalid::Part { number: listed.number.get(), etag: listed.etag.to_string() }.into());
-        }
+    for (listed, (number, part)) in request.parts.iter().zip(parts) {
+        let number = *number;
         if let Some((algorithm, ChecksumType::Composite)) = upload.checksum
             && !listed.checksums.iter().any(|given| given.algorithm() == algorithm)
         {
-            return Err(Invalid::PartChecksumMissing { algorithm: algorithm.name() }.into());
+            return Err(match listed.checksums.first() {
+                None => Invalid::PartChecksumMissing { number, algorithm: algorithm.name() },
+                Some(other) => Invalid::PartChecksum { number, algorithm: other.algorithm().name() },
+            }
+            .into());
+        }
+        let own = Checksum::try_from(part.checksum.as_ref().unwrap_or(&part.crc64nvme))?;
+        let crc64nvme = Checksum::try_from(&part.crc64nvme)?;
+        if listed.checksums.iter().any(|given| *given != own && *given != crc64nvme) {
+            return Err(Invalid::Part { number, etag: listed.etag.to_string() }.into());
         }
     }
     Ok(())
@@ -258,43 +329,23 @@ fn check_object_size(request: &CompleteRequest, actual: u64) -> Result<(), Inval
     }
 }
 
-fn check_object_checksum(request: &CompleteRequest, actual: &ObjectChecksum) -> Result<(), Invalid> {
-    if let Some(named) = request.checksum_type.filter(|named| *named != actual.kind) {
-        return Err(Invalid::ChecksumType { expected: actual.kind.name(), actual: named.name() });
+/// The type the client names is the promised one. An upload without a promise has none that could be named.
+fn check_checksum_type(request: &CompleteRequest, promised: Option<ChecksumType>) -> Result<(), Invalid> {
+    match request.checksum_type {
+        Some(named) if promised != Some(named) => {
+            Err(Invalid::ChecksumType { expected: promised.map_or("null", ChecksumType::name), actual: named.name() })
+        }
+        _ => Ok(()),
     }
-    let Some((given, parts)) = &request.checksum else { return Ok(()) };
-    let algorithm = actual.value.algorithm();
-    if given.algorithm() != algorithm {
-        return Err(Invalid::ChecksumAlgorithm { expected: algorithm.name(), actual: given.algorithm().name() });
-    }
-    // A composite may be named with or without its count.
-    if *given != actual.value || parts.is_some_and(|parts| Some(parts) != actual.parts) {
-        return Err(Invalid::Checksum { algorithm: algorithm.name() });
-    }
-    Ok(())
 }
 
-/// The kept answer of an upload that is no longer open.
-fn completed_before(
-    snapshot: &dyn Snapshot,
-    bucket: &Bucket,
-    key: &ObjectKey,
-    id: UploadId,
-    fingerprint: &[u8; 32],
-    request: &CompleteRequest,
-) -> Result<CompletedUpload, Error> {
-    let record = snapshot.get(Space::Completed, &schema::number_key(id.number))?;
-    let (_, record) = schema::decode::<CompletedRecord>(&record.ok_or(Error::NotFound(Missing::Upload))?)?;
-    if record.secret != id.secret || record.bucket != bucket.number || record.key != key.as_str() {
-        return Err(Error::NotFound(Missing::Upload));
+fn check_object_checksum(request: &CompleteRequest, actual: &ObjectChecksum) -> Result<(), Invalid> {
+    let Some((given, parts)) = &request.checksum else { return Ok(()) };
+    // A composite may be named with or without its count; a checksum by another algorithm is another checksum.
+    if *given != actual.value || parts.is_some_and(|parts| Some(parts) != actual.parts) {
+        return Err(Invalid::Checksum { algorithm: actual.value.algorithm().name() });
     }
-    if *record.fingerprint != *fingerprint {
-        return Err(Invalid::CompletedDifferently.into());
-    }
-    let checksum = read_object_checksum(&record.checksum)?;
-    check_object_size(request, record.size)?;
-    check_object_checksum(request, &checksum)?;
-    Ok(CompletedUpload { etag: ETag { md5: *record.md5, parts: Some(record.parts) }, size: record.size, checksum })
+    Ok(())
 }
 
 /// What makes two completes the same: their part numbers and ETags.

@@ -5,6 +5,7 @@ use std::ops::ControlFlow;
 use crate::base::clock::Timestamp;
 use crate::base::limits::BUCKETS_MAX;
 use crate::store::Store;
+use crate::store::bucket_document;
 use crate::store::error::{Error, Missing};
 use crate::store::meta::schema::{self, BucketRecord};
 use crate::store::meta::{Batch, CommitError, Require, Space, Visit, Write, prefix_end};
@@ -39,17 +40,18 @@ impl Store {
         read_bucket(name, &record.ok_or(Error::NotFound(Missing::Bucket))?)
     }
 
-    /// Removes an empty bucket. Its open uploads are aborted by gc.
+    /// Removes an empty bucket and its documents. Its open uploads are aborted by gc.
     pub async fn delete_bucket(&self, name: &BucketName) -> Result<(), Error> {
         let bucket = self.bucket(name)?;
         let key = name.as_str().as_bytes().to_vec();
         let first = schema::number_key(bucket.number);
         let end = prefix_end(&first);
-        let batch = Batch::default()
+        let mut batch = Batch::default()
             .require(Require::Revision(Space::Buckets, key.clone(), bucket.number))
             .require(Require::RangeEmpty(Space::Current, first, end))
             .write(Write::Bury(Space::Buckets, key, self.numbers.next()))
             .write(Write::Add(schema::BUCKETS_COUNTER.to_vec(), -1));
+        batch.writes.extend(bucket_document::removals(&bucket));
         match self.meta.commit(batch).await {
             Err(CommitError::Refused(0)) => Err(Error::NotFound(Missing::Bucket)),
             Err(CommitError::Refused(_)) => Err(Error::NotEmpty),
@@ -59,8 +61,20 @@ impl Store {
 
     /// All buckets, by name.
     pub fn list_buckets(&self) -> Result<Vec<Bucket>, Error> {
-        let mut buckets = Vec::new();
-        self.snapshot()?.scan(Space::Buckets, &[], &[], &mut |key, record| {
+        Ok(self.buckets_page("", "", BUCKETS_MAX)?.0)
+    }
+
+    /// The first `max` buckets whose names begin with `prefix` and come after `after`, by name, and whether there are more.
+    pub fn buckets_page(&self, prefix: &str, after: &str, max: usize) -> Result<(Vec<Bucket>, bool), Error> {
+        let prefix = prefix.as_bytes();
+        let behind = if after.is_empty() { Vec::new() } else { [after.as_bytes(), &[0]].concat() };
+        let (start, end) = (behind.as_slice().max(prefix), prefix_end(prefix));
+        let (mut buckets, mut more) = (Vec::new(), false);
+        self.snapshot()?.scan(Space::Buckets, start, &end, &mut |key, record| {
+            if buckets.len() == max {
+                more = true;
+                return ControlFlow::Break(());
+            }
             let name = std::str::from_utf8(key).ok().and_then(BucketName::parse);
             buckets.push(match name {
                 Some(name) => read_bucket(&name, record),
@@ -68,7 +82,7 @@ impl Store {
             });
             ControlFlow::Continue(Visit::Next)
         })?;
-        buckets.into_iter().collect()
+        Ok((buckets.into_iter().collect::<Result<_, _>>()?, more))
     }
 
     /// This very bucket still exists.

@@ -16,6 +16,7 @@
 //!   asks for too before it frees the extent.
 //! - **The upload that made the source was completed a moment ago, and gc has not looked at its parts yet.** The completed
 //!   upload names the blob, or the manifest, that it became; gc keeps both.
+//! - **That complete is repeated, with a condition.** Its record names the blob; [`is_promoted`] finds it in the manifest.
 //! - **The sweep.** It asks for the blob's own row, which a promotion leaves alone.
 //!
 //! An object that is copied onto itself keeps its bytes where they are: only its record is put anew, and nothing is buried.
@@ -167,6 +168,13 @@ impl Store {
         batch.writes.push(Write::Put(Space::Current, row, record));
         Ok(Content::Manifest(number))
     }
+}
+
+/// Whether `content` is the manifest that the first copy made of the blob `before`.
+pub(super) fn is_promoted(snapshot: &dyn Snapshot, content: &Content, before: &Content) -> Result<bool, Error> {
+    let (Content::Manifest(number), Content::Blob(_)) = (content, before) else { return Ok(false) };
+    let extents = manifest::extents(snapshot, *number, 0)?.unwrap_or_default();
+    Ok(matches!(extents.as_slice(), [extent] if extent.content == *before))
 }
 
 fn blob_checksum(snapshot: &dyn Snapshot, content: &Content) -> Result<ChecksumRecord, Error> {

@@ -97,9 +97,19 @@ pub enum Invalid {
         actual: u64,
     },
     /// The upload needs each part to carry its checksum, in the part and in the complete.
-    #[error("the upload was created with {algorithm}: the complete must carry each part's checksum")]
+    #[error("the upload was created with {algorithm}: the complete must carry the checksum of part {number}")]
     PartChecksumMissing {
+        /// The listed number.
+        number: u16,
         /// Of the upload.
+        algorithm: &'static str,
+    },
+    /// A listed part carries another checksum than the one it needs.
+    #[error("the {algorithm} of part {number} is not what was received")]
+    PartChecksum {
+        /// The listed number.
+        number: u16,
+        /// Of the request.
         algorithm: &'static str,
     },
     /// A part came with another algorithm than the upload was created with.

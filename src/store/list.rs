@@ -1,4 +1,5 @@
-//! Listings: one range scan a page. Common prefixes are skipped by seeking past them, never by reading their keys.
+//! Listings: one range scan a page. Common prefixes are skipped by seeking past them, never by reading their keys, so a page
+//! of `max` entries visits at most `max + 1` rows, wherever it begins and whatever lies below its prefixes.
 
 use std::ops::ControlFlow;
 
@@ -57,6 +58,18 @@ fn past_key(bucket: u64, key: &str) -> Vec<u8> {
     row
 }
 
+/// The common prefix this key is folded into.
+fn common_prefix<'k>(request: &ListRequest, key: &'k str) -> Option<&'k str> {
+    let delimiter = request.delimiter.as_str();
+    let rest = key.strip_prefix(request.prefix.as_str()).filter(|_| !delimiter.is_empty())?;
+    key.get(..request.prefix.len() + rest.find(delimiter)? + delimiter.len())
+}
+
+/// The first possible row after all rows of keys that begin with `prefix`.
+fn past_prefix(bucket: u64, prefix: &str) -> Vec<u8> {
+    prefix_end(&schema::prefix_key(bucket, prefix))
+}
+
 /// Reads a row: the item, and the upload it is where that matters for the next page.
 type ReadRow<'a, T> = dyn FnMut(ObjectKey, &[u8], &[u8]) -> Result<(T, Option<UploadId>), Error> + 'a;
 
@@ -74,11 +87,13 @@ struct Page<'a, T> {
 impl<'a, T> Page<'a, T> {
     fn new(bucket: &Bucket, request: &'a ListRequest, start: Vec<u8>) -> Self {
         let first = schema::prefix_key(bucket.number, &request.prefix);
+        // A marker within a common prefix lies behind it in order, so the prefix is done, and with it all keys below it.
+        let folded = common_prefix(request, &request.after).map(|prefix| past_prefix(bucket.number, prefix));
         Self {
             request,
             bucket: bucket.number,
             end: prefix_end(&first),
-            start: start.max(first),
+            start: start.max(first).max(folded.unwrap_or_default()),
             entries: Vec::new(),
             last: None,
             more: false,
@@ -104,19 +119,13 @@ impl<'a, T> Page<'a, T> {
         let key = schema::key_of_row(row)
             .and_then(|key| ObjectKey::parse(&key))
             .ok_or_else(|| Error::Corrupt("a row's key is unreadable".to_owned()))?;
-        let folded = self.common_prefix(key.as_str());
-        if let Some(prefix) = &folded
-            && *prefix == self.request.after
-        {
-            return Ok(ControlFlow::Continue(self.past_prefix(prefix)));
-        }
         if self.entries.len() == self.request.max {
             self.more = true;
             return Ok(ControlFlow::Break(()));
         }
-        match folded {
+        match common_prefix(self.request, key.as_str()).map(str::to_owned) {
             Some(prefix) => {
-                let seek = self.past_prefix(&prefix);
+                let seek = Visit::Seek(past_prefix(self.bucket, &prefix));
                 self.last = Some(NextPage { after: prefix.clone(), upload: None });
                 self.entries.push(Entry::CommonPrefix(prefix));
                 Ok(ControlFlow::Continue(seek))
@@ -129,18 +138,6 @@ impl<'a, T> Page<'a, T> {
                 Ok(ControlFlow::Continue(Visit::Next))
             }
         }
-    }
-
-    /// The common prefix this key is folded into.
-    fn common_prefix(&self, key: &str) -> Option<String> {
-        let delimiter = self.request.delimiter.as_str();
-        let rest = key.strip_prefix(self.request.prefix.as_str()).filter(|_| !delimiter.is_empty())?;
-        let len = self.request.prefix.len() + rest.find(delimiter)? + delimiter.len();
-        key.get(..len).map(str::to_owned)
-    }
-
-    fn past_prefix(&self, prefix: &str) -> Visit {
-        Visit::Seek(prefix_end(&schema::prefix_key(self.bucket, prefix)))
     }
 
     fn finish(self) -> ListPage<T> {

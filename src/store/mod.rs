@@ -8,7 +8,7 @@
 //! - Copying an object ([`copy`]) adds a reference to its bytes.
 //! - Completing an upload ([`multipart`], [`assemble`]) moves no bytes: one batch turns its parts into a manifest's extents.
 //! - What is overwritten, deleted, aborted or expired is buried: one row moves to the grave; [`maintain::gc`] frees it.
-//! - Reads ([`read`]) stream across extents, every block verified.
+//! - Reads ([`read`]) stream across extents, every block verified; [`parts`] finds one part among them.
 //!
 //! Absent on purpose: locks over input or output, threads (whoever opens the store drives its workers), second copies of
 //! bytes.
@@ -17,6 +17,7 @@ mod assemble;
 pub mod blob;
 pub mod body;
 mod bucket;
+mod bucket_document;
 mod copy;
 pub mod error;
 pub mod fsio;
@@ -27,10 +28,12 @@ pub mod meta;
 mod multipart;
 mod object;
 mod orphans;
+mod parts;
 mod pins;
 pub mod read;
 pub mod room;
 pub mod runs;
+mod tags;
 pub mod types;
 
 use std::sync::Arc;

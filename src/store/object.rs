@@ -10,8 +10,9 @@ use crate::store::meta::schema::{
 use crate::store::meta::{Batch, CommitError, Require, Snapshot, Space, Write};
 use crate::store::types::{Attributes, Bucket, Condition, ETag, ObjectChecksum, ObjectInfo, ObjectKey, StagedBody};
 
-/// How often a conditional write is judged again after another request changed the key between the look and the commit.
-const CONDITION_TRIES: usize = 8;
+/// How often a conditional change is judged again after another request changed the key between the look and the commit.
+/// Only a refused commit, which changed nothing, is tried again: no attempt ever meets what one before it did.
+pub(super) const CONDITION_TRIES: usize = 8;
 
 impl Store {
     /// Names a received body: it replaces whatever stands at the key.
@@ -50,17 +51,20 @@ impl Store {
         Ok(read_object(key.clone(), &record.ok_or(Error::NotFound(Missing::Object))?)?.0)
     }
 
-    /// Removes the object; one that is not there is fine.
-    pub async fn delete_object(&self, bucket: &Bucket, key: &ObjectKey) -> Result<(), Error> {
+    /// Removes the object. One that is not there is fine, unless the condition asks for it.
+    pub async fn delete_object(
+        &self,
+        bucket: &Bucket,
+        key: &ObjectKey,
+        condition: Option<&Condition>,
+    ) -> Result<(), Error> {
+        let row = schema::object_key(bucket.number, key.as_str());
         let batch = Batch::default().require(Self::require_bucket(bucket)).write(Write::Bury(
             Space::Current,
-            schema::object_key(bucket.number, key.as_str()),
+            row.clone(),
             self.numbers.next(),
         ));
-        match self.meta.commit(batch).await {
-            Err(CommitError::Refused(_)) => Err(Error::NotFound(Missing::Bucket)),
-            answer => Ok(answer?),
-        }
+        self.commit_if(batch, &row, condition).await
     }
 
     /// Commits `batch` with the object's record added: what stood at the key is buried, `condition` holds. The first
@@ -80,6 +84,12 @@ impl Store {
             row.clone(),
             record,
         ));
+        self.commit_if(batch, &row, condition).await
+    }
+
+    /// Commits `batch` if `condition` holds for `row` at that moment. The first requirement of `batch` is the bucket; refusals
+    /// of its others come back as `Conflict`.
+    async fn commit_if(&self, batch: Batch, row: &[u8], condition: Option<&Condition>) -> Result<(), Error> {
         let Some(condition) = condition else {
             return self.meta.commit(batch).await.map_err(|error| match error {
                 CommitError::Refused(0) => Error::NotFound(Missing::Bucket),
@@ -88,7 +98,7 @@ impl Store {
         };
         let conditional_at = batch.requires.len();
         for _ in 0..CONDITION_TRIES {
-            let batch = batch.clone().require(judge(self.snapshot()?.as_ref(), &row, condition)?);
+            let batch = batch.clone().require(judge(self.snapshot()?.as_ref(), row, condition)?);
             match self.meta.commit(batch).await {
                 Err(CommitError::Refused(0)) => return Err(Error::NotFound(Missing::Bucket)),
                 // Somebody else changed the key since the look: judge again.
@@ -102,18 +112,19 @@ impl Store {
 
 /// The requirement that makes `condition` hold at the commit, or the error when it does not hold in the snapshot.
 pub(super) fn judge(snapshot: &dyn Snapshot, row: &[u8], condition: &Condition) -> Result<Require, Error> {
-    match (condition, snapshot.get(Space::Current, row)?) {
-        (Condition::Absent, None) => Ok(Require::Absent(Space::Current, row.to_vec())),
-        (Condition::Absent, Some(_)) => Err(Error::Precondition),
-        (Condition::Matches(_), None) => Err(Error::NotFound(Missing::Object)),
-        (Condition::Matches(etag), Some(record)) => {
-            let (revision, record) = schema::decode::<ObjectRecord>(&record)?;
-            if etag_of(&record) == *etag {
-                Ok(Require::Revision(Space::Current, row.to_vec(), revision))
-            } else {
-                Err(Error::Precondition)
-            }
+    let Some(standing) = snapshot.get(Space::Current, row)? else {
+        return match condition {
+            Condition::Absent => Ok(Require::Absent(Space::Current, row.to_vec())),
+            _ => Err(Error::NotFound(Missing::Object)),
+        };
+    };
+    let (revision, record) = schema::decode::<ObjectRecord>(&standing)?;
+    match condition {
+        Condition::Present => Ok(Require::Present(Space::Current, row.to_vec())),
+        Condition::Matches(etag) if etag_of(&record) == *etag => {
+            Ok(Require::Revision(Space::Current, row.to_vec(), revision))
         }
+        Condition::Absent | Condition::Matches(_) | Condition::MatchesNone => Err(Error::Precondition),
     }
 }
 

@@ -17,11 +17,12 @@ use crate::store::manifest;
 use crate::store::meta::schema::{self, Content, ExtentRecord, ManifestRecord};
 use crate::store::meta::{Meta, Snapshot, Space};
 use crate::store::object::read_object;
+use crate::store::parts;
 use crate::store::pins::Pin;
-use crate::store::types::{Bucket, ObjectInfo, ObjectKey};
+use crate::store::types::{Bucket, ObjectInfo, ObjectKey, ObjectPart, PartNumber};
 use crate::telemetry::metrics::Metrics;
 
-/// From this many wanted bytes on a blob is opened on a blocking thread; below, the hop costs more than the open.
+/// From this many wanted bytes on a blob is opened on a blocking thread; below, the hop costs more than the open of a file.
 const OPEN_AWAY_BYTES: u64 = 1 << 20;
 
 /// An object and its bytes, which stay until this is dropped.
@@ -109,6 +110,24 @@ impl Store {
 }
 
 impl OpenObject {
+    /// The part at this place; `None` beyond the last. An object that was not made of parts is one part.
+    pub fn part(&self, number: PartNumber) -> Result<Option<ObjectPart>, Error> {
+        let place = usize::from(number.get()).saturating_sub(1);
+        let mut parts = match (&self.body, self.info.parts) {
+            (_, None) => {
+                let checksum = Some(self.info.checksum.value.clone());
+                vec![ObjectPart { number, range: 0..self.info.size, checksum }].into_iter().skip(place).collect()
+            }
+            (Body::Manifest(manifest, record), Some(_)) => {
+                parts::of_manifest(self.source.meta.snapshot()?.as_ref(), &self.info, *manifest, record, place, 1)?
+            }
+            (Body::Empty | Body::Inline(_) | Body::Blob(_), Some(_)) => {
+                parts::of_one_body(&self.info).into_iter().skip(place).collect()
+            }
+        };
+        Ok(parts.pop())
+    }
+
     /// The bytes `range`, cut to the object.
     pub fn read(self, range: Range<u64>) -> ObjectReader {
         let end = range.end.min(self.info.size);
@@ -203,7 +222,7 @@ impl ObjectReader {
         }
         let id = content.blob_id().ok_or_else(|| Error::Corrupt("an extent names no blob".to_owned()))?;
         let blobs = Arc::clone(&self.source.blobs);
-        let opened = if wanted.end - wanted.start >= OPEN_AWAY_BYTES {
+        let opened = if wanted.end - wanted.start >= OPEN_AWAY_BYTES || !blobs.opens_at_once() {
             self.source.offload.run(move || blobs.open(id)).await?
         } else {
             blobs.open(id)

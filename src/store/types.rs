@@ -1,6 +1,7 @@
 //! The vocabulary of the store: names parsed once at the edge, and what its calls take and give.
 
 use std::fmt;
+use std::ops::Range;
 
 use bytes::Bytes;
 
@@ -158,6 +159,31 @@ pub struct Bucket {
     pub created: Timestamp,
 }
 
+/// The kinds of documents that stand beside a bucket, each at most once. The number is part of the format.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[repr(u8)]
+pub enum DocumentKind {
+    /// Its tags.
+    Tagging = 1,
+}
+
+impl DocumentKind {
+    /// All kinds: they go when the bucket goes.
+    pub const ALL: [Self; 1] = [Self::Tagging];
+}
+
+/// A document that stands beside a bucket. Its bytes mean something to the rank that wrote them and nothing to the store.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BucketDocument {
+    /// Another with each change, also of a bucket made again under the same name: what was read out of the bytes may be kept
+    /// under it.
+    pub revision: u64,
+    /// When it was put.
+    pub modified: Timestamp,
+    /// The bytes.
+    pub bytes: Vec<u8>,
+}
+
 /// What a client says of an object besides its bytes; stored and given back as it is.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Attributes {
@@ -166,7 +192,7 @@ pub struct Attributes {
     pub headers: Vec<(String, String)>,
     /// `x-amz-meta-*`: lower-case name without the prefix, and value.
     pub user_metadata: Vec<(String, String)>,
-    /// The object's tags: key and value.
+    /// The object's tags: key and value, by key.
     pub tags: Vec<(String, String)>,
 }
 
@@ -212,13 +238,38 @@ pub struct ObjectInfo {
     pub parts: Option<u16>,
 }
 
-/// A condition on what stands at a key, judged in the commit that replaces it.
+/// One of the parts an object was made of.
 #[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ObjectPart {
+    /// Its place among the object's parts, from 1 on.
+    pub number: PartNumber,
+    /// Its bytes in the object.
+    pub range: Range<u64>,
+    /// Its checksum by the object's algorithm, where that is known.
+    pub checksum: Option<Checksum>,
+}
+
+/// A page of an object's parts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ObjectPartsPage {
+    /// The object.
+    pub info: ObjectInfo,
+    /// In order.
+    pub parts: Vec<ObjectPart>,
+}
+
+/// A condition on what stands at a key, judged in the commit that replaces or removes it. Where it asks for an object and
+/// there is none, the answer is that the object is missing; where there is another, that the condition does not hold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Condition {
     /// Nothing stands there (`If-None-Match: *`).
     Absent,
+    /// Some object stands there (`If-Match: *`).
+    Present,
     /// An object with this tag stands there (`If-Match`).
     Matches(ETag),
+    /// An object stands there with a tag that none can have (`If-Match` with what is no tag of ours).
+    MatchesNone,
 }
 
 /// A copy: from where, to where.
@@ -269,7 +320,7 @@ pub struct ListRequest {
     pub prefix: String,
     /// Keys that contain it after the prefix are folded into one common prefix; empty folds nothing.
     pub delimiter: String,
-    /// Only keys and common prefixes after this (exclusive).
+    /// Only keys and common prefixes after this (exclusive): none of the common prefix this is or lies within.
     pub after: String,
     /// Keys and common prefixes together.
     pub max: usize,

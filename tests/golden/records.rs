@@ -7,8 +7,8 @@ use minicbor::{Decode, Encode};
 use wharf::base::digest::{Checksum, ChecksumAlgorithm};
 use wharf::base::id::BlobId;
 use wharf::store::meta::schema::{
-    self, AttributesRecord, BlobRecord, BucketRecord, ChecksumRecord, CompletedRecord, Content, ExtentRecord,
-    ExtentsRecord, ManifestRecord, ObjectChecksumRecord, ObjectRecord, PartRecord, UploadRecord,
+    self, AttributesRecord, BlobRecord, BucketDocumentRecord, BucketRecord, ChecksumRecord, CompletedRecord, Content,
+    ExtentRecord, ExtentsRecord, ManifestRecord, ObjectChecksumRecord, ObjectRecord, PartRecord, UploadRecord,
 };
 
 use crate::{lines, to_hex};
@@ -122,6 +122,11 @@ fn every_kind_of_record_is_read_and_written_as_ever() {
     golden.check("part", &part(blob(), None));
     golden.check("part-with-checksum", &part(Content::Inline(7), Some(ChecksumAlgorithm::Sha256)));
     golden.check("completed", &completed());
+    let tags = vec![("a".to_owned(), String::new()), ("\u{e9}".to_owned(), "1".to_owned())];
+    let mut tagged = object(blob(), ChecksumAlgorithm::Crc32, None);
+    tagged.attributes.tags = Some(tags);
+    golden.check("object-tagged", &tagged);
+    golden.check("bucket-document", &BucketDocumentRecord { document: b"<Tagging/>".to_vec(), modified: TIME });
     assert!(golden.0.is_empty(), "nobody reads {:?}", golden.0.keys());
 }
 

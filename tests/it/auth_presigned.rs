@@ -185,11 +185,3 @@ fn a_signed_header_of_a_url_must_be_sent_as_signed() {
         connection.read_answer("PUT").refused(403, "SignatureDoesNotMatch");
     }
 }
-
-#[test]
-fn signature_version_two_is_refused_by_name() {
-    let gateway = Gateway::shared();
-    let query = "AWSAccessKeyId=integration&Signature=x&Expires=99999999999";
-    let text = gateway.request("GET", "/uploads/k").raw_query(query).anonymous().send().refused(501, "NotImplemented");
-    assert!(text.contains("s3v4"), "{text}");
-}

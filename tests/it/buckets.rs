@@ -121,6 +121,54 @@ fn all_buckets_are_listed_by_name() {
 }
 
 #[test]
+fn buckets_come_in_pages() {
+    let gateway = Launch::new().start();
+    for name in ["page-a", "page-b", "page-c", "other"] {
+        gateway.request("PUT", &format!("/{name}")).send().ok(200);
+    }
+    let list = gateway.request("GET", "/");
+    let names = |request: &Request<'_>| xml::texts(&request.send().ok(200).text(), "Name");
+    assert_eq!(names(&list.clone().query("prefix", "page-")), ["page-a", "page-b", "page-c"]);
+    for max in ["1", "2", "3", "10000"] {
+        let (mut found, mut token) = (Vec::new(), String::new());
+        loop {
+            let page = list.clone().query("max-buckets", max).query("continuation-token", &token);
+            let text = page.query("bucket-region", "us-east-1").send().ok(200).text();
+            let names = xml::texts(&text, "Name");
+            assert_eq!(xml::texts(&text, "BucketRegion"), vec!["us-east-1"; names.len()], "{text}");
+            assert!((1..=max.parse().unwrap()).contains(&names.len()), "{text}");
+            found.extend(names);
+            let Some(next) = xml::text(&text, "ContinuationToken") else { break };
+            token = next;
+        }
+        assert_eq!(found, ["other", "page-a", "page-b", "page-c", "uploads"], "pages of {max}");
+    }
+    let text = list.clone().query("prefix", "page-").query("max-buckets", "1").send().ok(200).text();
+    assert_eq!((xml::text(&text, "Prefix").as_deref(), xml::texts(&text, "Name").len()), (Some("page-"), 1));
+    assert!(!list.send().ok(200).text().contains("BucketRegion"));
+
+    for max in ["0", "-1", "10001", "x", "99999999999"] {
+        list.clone().query("max-buckets", max).send().refused(400, "InvalidArgument");
+    }
+    list.clone().query("continuation-token", "junk").send().refused(400, "InvalidArgument");
+    list.clone().query("bucket-region", "eu-west-1").send().refused(400, "InvalidArgument");
+}
+
+#[test]
+fn a_bucket_never_had_versioning() {
+    let gateway = Gateway::shared();
+    let bucket = gateway.bucket();
+    let text = bucket.request("GET").raw_query("versioning").send().ok(200).text();
+    let namespace = "http://s3.amazonaws.com/doc/2006-03-01/";
+    assert!(
+        text.ends_with(&format!("<VersioningConfiguration xmlns=\"{namespace}\"></VersioningConfiguration>")),
+        "{text}"
+    );
+    bucket.request("DELETE").send().ok(204);
+    bucket.request("GET").raw_query("versioning").send().refused(404, "NoSuchBucket");
+}
+
+#[test]
 fn a_bucket_with_objects_is_not_deleted() {
     let gateway = Gateway::shared();
     let bucket = gateway.bucket();

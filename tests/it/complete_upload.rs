@@ -151,7 +151,7 @@ fn the_size_of_the_object_may_be_announced() {
     let part = upload.put_part(1, "12345");
     let complete = upload.complete(&[(1, &part)]);
     complete.clone().header("x-amz-mp-object-size", "4").send().refused(400, "InvalidRequest");
-    for junk in ["x", "-5", "+5", "5 5"] {
+    for junk in ["x", "-5", "+5", "5 5", ""] {
         let answer = complete.clone().header("x-amz-mp-object-size", junk).send();
         let code = xml::text(&answer.text(), "Code").unwrap();
         assert!(
@@ -179,6 +179,26 @@ fn a_complete_can_be_repeated() {
     // Another list is another request, and this upload is over.
     upload.complete(&[(2, &second)]).send().refused(404, "NoSuchUpload");
     assert_eq!(bucket.keys(), ["k"]);
+}
+
+#[test]
+fn a_condition_of_a_repeated_complete_holds_for_its_own_object_alone() {
+    let gateway = Gateway::shared();
+    let bucket = gateway.bucket();
+    let upload = bucket.upload("k");
+    let part = upload.put_part(1, "mine");
+    let absent = upload.complete(&[(1, &part)]).header("if-none-match", "*");
+    let answer = absent.send().ok(200).text();
+    // The answer got lost; the object that is there is the one this upload made.
+    assert_eq!(absent.send().ok(200).text(), answer);
+    let others = bucket.put("k", "another's").send().ok(200).header("etag").unwrap().to_owned();
+    absent.send().refused(412, "PreconditionFailed");
+    upload.complete(&[(1, &part)]).header("if-match", &etag("mine")).send().refused(412, "PreconditionFailed");
+    assert_eq!(upload.complete(&[(1, &part)]).header("if-match", &others).send().ok(200).text(), answer);
+    bucket.delete("k").send().ok(204);
+    upload.complete(&[(1, &part)]).header("if-match", &others).send().refused(404, "NoSuchKey");
+    assert_eq!(absent.send().ok(200).text(), answer);
+    bucket.get("k").send().refused(404, "NoSuchKey");
 }
 
 #[test]

@@ -4,6 +4,7 @@ use std::time::{Duration, SystemTime};
 
 use crate::digests::{etag, http_date};
 use crate::gateway::Gateway;
+use crate::xml;
 
 const OTHER: &str = "\"0123456789abcdef0123456789abcdef\"";
 
@@ -95,20 +96,38 @@ fn a_write_only_where_nothing_stands() {
     assert_eq!(bucket.get("k").send().ok(200).body, b"first");
     bucket.delete("k").send().ok(204);
     bucket.put("k", "third").header("if-none-match", "*").send().ok(200);
-    bucket.put("k", "x").header("if-none-match", OTHER).send().refused(501, "NotImplemented");
+    for value in [OTHER, "\"*\"", "*, *"] {
+        let refused = bucket.put("k", "x").header("if-none-match", value).send().refused(501, "NotImplemented");
+        assert_eq!(xml::text(&refused, "Header").as_deref(), Some("If-None-Match"));
+    }
+    let both = bucket.put("k", "x").header("if-none-match", "*").header("if-match", OTHER).send();
+    assert_eq!(xml::text(&both.refused(501, "NotImplemented"), "Header").as_deref(), Some("If-Match,If-None-Match"));
+    assert_eq!(bucket.get("k").send().ok(200).body, b"third");
 }
 
 #[test]
 fn a_write_only_over_what_was_read() {
     let gateway = Gateway::shared();
     let bucket = gateway.bucket();
-    bucket.put("absent", "x").header("if-match", OTHER).send().refused(404, "NoSuchKey");
+    for tag in [OTHER, "abcdef", "bad-char_/"] {
+        let missing = bucket.put("absent", "x").header("if-match", tag).send().refused(404, "NoSuchKey");
+        assert_eq!(xml::text(&missing, "Key").as_deref(), Some("absent"));
+    }
     bucket.put("k", "first").send().ok(200);
-    bucket.put("k", "second").header("if-match", OTHER).send().refused(412, "PreconditionFailed");
+    let first = etag("first");
+    for tag in [OTHER, "nonsense", &format!("W/{first}"), &first.replace("\"", "\"\u{20}")] {
+        let refused = bucket.put("k", "second").header("if-match", tag).send().refused(412, "PreconditionFailed");
+        assert_eq!(xml::text(&refused, "Condition").as_deref(), Some("If-Match"), "{tag}");
+    }
     assert_eq!(bucket.get("k").send().ok(200).body, b"first");
-    bucket.put("k", "second").header("if-match", &etag("first")).send().ok(200);
+    bucket.put("k", "second").header("if-match", &first).send().ok(200);
     assert_eq!(bucket.get("k").send().ok(200).body, b"second");
-    bucket.put("k", "x").header("if-match", "*").send().refused(501, "NotImplemented");
+    bucket.put("k", "third").header("if-match", etag("second").trim_matches('"')).send().ok(200);
+    for list in ["*", &format!("{OTHER}, {}", etag("third"))] {
+        let refused = bucket.put("k", "x").header("if-match", list).send().refused(501, "NotImplemented");
+        assert_eq!(xml::text(&refused, "Header").as_deref(), Some("If-Match"));
+    }
+    assert_eq!(bucket.get("k").send().ok(200).body, b"third");
 }
 
 #[test]
@@ -142,4 +161,34 @@ fn a_condition_on_complete() {
     // The upload is still open and can be completed on other terms.
     upload.complete(&[(1, &part)]).header("if-match", &etag("first")).send().ok(200);
     assert_eq!(bucket.get("k").send().ok(200).body, b"second");
+}
+
+/// As at AWS: whoever would replace an object by an upload begins the upload after it.
+#[test]
+fn an_object_written_during_the_upload_conflicts() {
+    let gateway = Gateway::shared();
+    let bucket = gateway.bucket();
+    bucket.put("k", "first").send().ok(200);
+    let upload = bucket.upload("k");
+    let part = upload.put_part(1, "parts");
+    let complete = upload.complete(&[(1, &part)]);
+    bucket.put("k", "second").send().ok(200);
+    complete.clone().header("if-match", &etag("first")).send().refused(412, "PreconditionFailed");
+    let conflict = complete.clone().header("if-match", &etag("second")).send();
+    let conflict = conflict.refused(409, "ConditionalRequestConflict");
+    assert_eq!(xml::text(&conflict, "Condition").as_deref(), Some("If-Match"));
+    assert_eq!(xml::text(&conflict, "Key").as_deref(), Some("k"));
+    complete.clone().header("if-none-match", "*").send().refused(412, "PreconditionFailed");
+    // The same bytes once more are a write as well.
+    bucket.put("k", "first").send().ok(200);
+    complete.clone().header("if-match", &etag("first")).send().refused(409, "ConditionalRequestConflict");
+    let again = bucket.upload("k");
+    let part = again.put_part(1, "parts");
+    // Tags are no write.
+    let tags = "<Tagging><TagSet><Tag><Key>a</Key><Value>b</Value></Tag></TagSet></Tagging>";
+    bucket.object("PUT", "k").raw_query("tagging").body(tags).send().ok(200);
+    let text = again.complete(&[(1, &part)]).header("if-match", &etag("first")).send().ok(200).text();
+    let tag = xml::text(&text, "ETag").unwrap();
+    bucket.put("k", "last").header("if-match", &tag).send().ok(200);
+    complete.header("if-match", &tag).send().refused(412, "PreconditionFailed");
 }

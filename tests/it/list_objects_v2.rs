@@ -2,8 +2,9 @@
 
 use crate::bucket::Bucket;
 use crate::digests::etag;
-use crate::gateway::Gateway;
+use crate::gateway::{Gateway, Launch};
 use crate::http::Answer;
+use crate::process::directory;
 use crate::request::Request;
 use crate::signer::{decode, encode_query};
 use crate::xml;
@@ -154,7 +155,15 @@ fn start_after_and_continuation_tokens() {
     assert_eq!(after(""), ["a", "b", "b/x", "c"]);
     assert_eq!(after("zzz"), Vec::<String>::new());
     assert_eq!(page(bucket.list().query("prefix", "b").query("start-after", "a").send()).keys, ["b", "b/x"]);
-    bucket.list().query("continuation-token", "").send().refused(400, "InvalidArgument");
+    // An empty token says nothing, and is echoed.
+    let text = bucket.list().query("continuation-token", "").query("start-after", "b").send().ok(200).text();
+    assert_eq!(xml::text(&text, "ContinuationToken").as_deref(), Some(""));
+    assert_eq!(
+        (xml::texts(&text, "Key"), xml::text(&text, "StartAfter").as_deref()),
+        (vec!["b/x".to_owned(), "c".to_owned()], Some("b"))
+    );
+    // The older listing's marker would be passed over: a client would get the first page for ever.
+    bucket.list().query("marker", "a").send().refused(400, "InvalidArgument");
     for junk in ["junk", "\u{0}", "!!!!", &"A".repeat(5000)] {
         bucket.list().query("continuation-token", junk).send().refused(400, "InvalidArgument");
     }
@@ -162,6 +171,101 @@ fn start_after_and_continuation_tokens() {
     let first = page(bucket.list().query("max-keys", "2").send());
     let second = bucket.list().query("start-after", "a").query("continuation-token", &first.next.unwrap());
     assert_eq!(page(second.send()).keys, ["b/x", "c"]);
+}
+
+#[test]
+fn tokens_are_of_one_bucket_and_whole() {
+    let gateway = Gateway::shared();
+    let keys = ["a", "b/1", "b/2", "c"];
+    let (bucket, other) = (filled(&gateway, &keys), filled(&gateway, &keys));
+    let token = page(bucket.list().query("max-keys", "1").send()).next.unwrap();
+    let with = |bucket: &Bucket<'_>, token: &str| bucket.list().query("continuation-token", token).send();
+    assert_eq!(page(with(&bucket, &token)).keys, ["b/1", "b/2", "c"]);
+    with(&other, &token).refused(400, "InvalidArgument");
+    for cut in 1..token.len() {
+        with(&bucket, &token[..cut]).refused(400, "InvalidArgument");
+    }
+    let buckets = gateway.request("GET", "/").query("max-buckets", "1").send().ok(200).text();
+    let of_buckets = xml::text(&buckets, "ContinuationToken").unwrap();
+    with(&bucket, &of_buckets).refused(400, "InvalidArgument");
+    // A bucket made again is another.
+    for key in keys {
+        bucket.delete(key).send().ok(204);
+    }
+    bucket.request("DELETE").send().ok(204);
+    bucket.request("PUT").send().ok(200);
+    with(&bucket, &token).refused(400, "InvalidArgument");
+}
+
+/// A client that lists for hours does not begin again because the gateway was restarted, or killed, in between.
+#[test]
+fn tokens_survive_restarts() {
+    let directory = directory();
+    let gateway = Launch::on(&directory).start();
+    let bucket = filled(&gateway, &["a", "b/1", "b/2", "c", "d"]);
+    let name = bucket.name.clone();
+    let request = |gateway: &Gateway, token: &str| {
+        let bucket = Bucket { gateway, name: name.clone() };
+        page(bucket.list().query("delimiter", "/").query("max-keys", "1").query("continuation-token", token).send())
+    };
+    let (mut keys, mut prefixes, mut token) = (Vec::new(), Vec::new(), String::new());
+    let mut gateway = gateway;
+    for pages in 1.. {
+        let page = request(&gateway, &token);
+        keys.extend(page.keys);
+        prefixes.extend(page.prefixes);
+        match page.next {
+            Some(next) => token = next,
+            None => {
+                assert_eq!(pages, 4);
+                break;
+            }
+        }
+        if pages % 2 == 0 {
+            gateway.terminate();
+            gateway.wait();
+        } else {
+            gateway.kill();
+        }
+        gateway = Launch::on(&directory).start();
+    }
+    assert_eq!((keys, prefixes), (vec!["a".into(), "c".into(), "d".into()], vec!["b/".to_owned()]));
+}
+
+#[test]
+fn a_common_prefix_that_the_marker_lies_in_is_done() {
+    let gateway = Gateway::shared();
+    let bucket = filled(&gateway, &["a/1", "a/2", "b/1", "b/2", "c"]);
+    let list = bucket.list().query("delimiter", "/");
+    for (after, keys, prefixes) in [
+        ("a", vec!["c"], vec!["a/", "b/"]),
+        ("a/", vec!["c"], vec!["b/"]),
+        ("a/1", vec!["c"], vec!["b/"]),
+        ("a/9", vec!["c"], vec!["b/"]),
+        ("b/0", vec!["c"], vec![]),
+        ("c", vec![], vec![]),
+    ] {
+        let page = page(list.clone().query("start-after", after).send());
+        assert_eq!((page.keys, page.prefixes), (strings(&keys), strings(&prefixes)), "after {after}");
+    }
+}
+
+fn strings(texts: &[&str]) -> Vec<String> {
+    texts.iter().map(|text| (*text).to_owned()).collect()
+}
+
+#[test]
+fn owners_are_told_when_asked_for() {
+    let gateway = Gateway::shared();
+    let bucket = filled(&gateway, &["a"]);
+    for (fetch, told) in [("true", true), ("TRUE", true), ("false", false), ("", false), ("1", false)] {
+        let text = bucket.list().query("fetch-owner", fetch).send().ok(200).text();
+        let owner = xml::block(&text, "Owner").and_then(|owner| xml::text(owner, "ID"));
+        assert_eq!(owner.is_some_and(|id| !id.is_empty()), told, "{fetch:?}: {text}");
+    }
+    // Objects that were never archived have nothing to say about being restored.
+    let text = bucket.list().header("x-amz-optional-object-attributes", "RestoreStatus").send().ok(200).text();
+    assert!(text.contains("<Key>a</Key>") && !text.contains("RestoreStatus"), "{text}");
 }
 
 #[test]

@@ -129,17 +129,47 @@ fn what_is_not_there_is_said_in_the_right_code() {
 }
 
 #[test]
-fn a_put_needs_a_length() {
+fn a_put_needs_a_length_or_an_end() {
     let gateway = Gateway::shared();
     let bucket = gateway.bucket();
     let put = bucket.put("k", "hello").unsigned_payload();
-    put.clone().chunked(2).send().refused(411, "MissingContentLength");
+    let mut connection = gateway.connect();
+    let neither = put.clone().own_framing();
+    connection.write(neither.head());
+    neither.answer_on(&mut connection).refused(411, "MissingContentLength");
     let told = |length: &str| put.clone().chunked(2).header("x-amz-decoded-content-length", length).send();
     told("6").refused(400, "IncompleteBody");
     assert_eq!(told("4").status, 400);
     bucket.get("k").send().refused(404, "NoSuchKey");
     told("5").ok(200);
     assert_eq!(bucket.get("k").send().ok(200).body, b"hello");
+}
+
+/// What `curl -T -` sends: nobody knows beforehand how much will come.
+#[test]
+fn a_body_of_unknown_length() {
+    let gateway = Gateway::shared();
+    let bucket = gateway.bucket();
+    let upload = bucket.upload("m");
+    for size in [0, 1, 4096, 4097, 3 << 20] {
+        let body = bytes(size, size as u64);
+        for put in [bucket.put("k", body.clone()), bucket.put("k", body.clone()).unsigned_payload()] {
+            put.chunked(5000).send().ok(200);
+            assert!(bucket.get("k").send().ok(200).body == body, "{size}");
+        }
+        let part = upload.part(1, body.clone()).chunked(100_000).send().ok(200);
+        assert_eq!(part.header("etag"), Some(etag(&body).as_str()));
+    }
+    let wrong = bucket.put("k", "other").payload_hash(&crate::digests::sha256_hex("hello")).chunked(2);
+    wrong.send().refused(400, "XAmzContentSHA256Mismatch");
+    let checked = bucket.put("k", "other").chunked(2).header("x-amz-checksum-crc32", "y/Q5Jg==");
+    checked.send().refused(400, "BadDigest");
+    let mut connection = gateway.connect();
+    let whole = bucket.put("k", "cut off").unsigned_payload().chunked(2).bytes();
+    connection.write(&whole[..whole.len() - 5]);
+    connection.end_writing();
+    connection.read_answer("PUT").refused(400, "IncompleteBody");
+    assert!(bucket.get("k").send().ok(200).body == bytes(3 << 20, 3 << 20));
 }
 
 #[test]

@@ -125,12 +125,3 @@ fn ranges_across_parts() {
     let tail = bucket.get("k").header("range", "bytes=-5").send().ok(206);
     assert_eq!(tail.body, whole[whole.len() - 5..]);
 }
-
-#[test]
-fn a_part_asked_for_by_number_is_never_answered_by_the_whole() {
-    let gateway = Gateway::shared();
-    let bucket = gateway.bucket();
-    bucket.put("k", "0123456789").send().ok(200);
-    bucket.get("k").query("partNumber", "1").send().refused(501, "NotImplemented");
-    bucket.head("k").query("partNumber", "1").send().ok(501);
-}

@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime};
 use crate::digests::{now_seconds, parse_http_date, sha256_hex};
 use crate::gateway::{ACCESS_KEY, Gateway, SECRET_KEY};
 use crate::http::{Answer, Connection};
-use crate::signer::{Signable, Signer, encode_query};
+use crate::signer::{ChunkSigner, Signable, Signer, encode_query};
 use crate::xml;
 
 /// A request being put together. It is signed with the root credentials and the body's SHA-256 unless told otherwise.
@@ -145,6 +145,13 @@ impl<'a> Request<'a> {
     pub(crate) fn signer(mut self, change: impl FnOnce(&mut Signer)) -> Self {
         change(&mut self.signer);
         self
+    }
+
+    /// What signs the chunks of its body, which may be set afterwards: its head does not depend on them.
+    pub(crate) fn chunk_signer(&self) -> ChunkSigner {
+        let head = self.head();
+        let authorization = head.lines().find(|line| line.starts_with("authorization: "));
+        self.signer.chunks(authorization.unwrap())
     }
 
     /// The head as it goes over the wire, up to and with the empty line.

@@ -1,4 +1,5 @@
-//! Signatures by the `aws-sigv4` crate: a signer that shares no code with the gateway.
+//! Signatures by the `aws-sigv4` crate, and by plain HMACs what it does not do: a signer that shares no code with the
+//! gateway.
 
 use std::time::{Duration, SystemTime};
 
@@ -9,7 +10,10 @@ use aws_sigv4::http_request::{
 };
 use aws_sigv4::sign::v4::{self, calculate_signature, generate_signing_key};
 
-use crate::digests::sha256_hex;
+use hmac::{Hmac, KeyInit as _, Mac as _};
+use sha1::Sha1;
+
+use crate::digests::{base64, sha256_hex};
 
 /// Who signs, for which region, and when.
 #[derive(Clone, Debug)]
@@ -117,6 +121,56 @@ impl Signer {
             ("authorization".to_owned(), authorization),
         ]
     }
+}
+
+/// Signs the chunks of a body, one after the other: each signature builds on the one before, the first on the request's.
+#[derive(Clone, Debug)]
+pub(crate) struct ChunkSigner {
+    key: Vec<u8>,
+    /// Date and scope.
+    head: String,
+    previous: String,
+}
+
+impl Signer {
+    /// A signer for the body of the request with this `Authorization` header.
+    pub(crate) fn chunks(&self, authorization: &str) -> ChunkSigner {
+        let date = crate::digests::amz_date(self.time);
+        let (_, seed) = authorization.rsplit_once("Signature=").unwrap();
+        ChunkSigner {
+            key: generate_signing_key(&self.secret_key, self.time, &self.region, "s3").as_ref().to_vec(),
+            head: format!("{date}\n{}/{}/s3/aws4_request", &date[..8], self.region),
+            previous: seed.to_owned(),
+        }
+    }
+}
+
+impl ChunkSigner {
+    /// The signature of the next chunk.
+    pub(crate) fn chunk(&mut self, data: &[u8]) -> String {
+        let Self { head, previous, .. } = &*self;
+        let text = format!("AWS4-HMAC-SHA256-PAYLOAD\n{head}\n{previous}\n{}\n{}", sha256_hex(b""), sha256_hex(data));
+        self.sign(&text)
+    }
+
+    /// The signature of the trailers, of which each line is `name:value\n`.
+    pub(crate) fn trailers(&mut self, lines: &str) -> String {
+        let Self { head, previous, .. } = &*self;
+        let text = format!("AWS4-HMAC-SHA256-TRAILER\n{head}\n{previous}\n{}", sha256_hex(lines));
+        self.sign(&text)
+    }
+
+    fn sign(&mut self, text: &str) -> String {
+        self.previous = calculate_signature(&self.key, text.as_bytes());
+        self.previous.clone()
+    }
+}
+
+/// The signature of version 2 in base64: an HMAC with SHA-1.
+pub(crate) fn signature_v2(secret_key: &str, text: &str) -> String {
+    let mut mac = Hmac::<Sha1>::new_from_slice(secret_key.as_bytes()).unwrap();
+    mac.update(text.as_bytes());
+    base64(mac.finalize().into_bytes())
 }
 
 /// Percent-encodes everything but RFC 3986's unreserved characters.

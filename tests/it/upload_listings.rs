@@ -160,6 +160,13 @@ fn bad_parameters_of_upload_listings() {
     }
     list.clone().query("key-marker", "k").query("upload-id-marker", "junk").send().refused(400, "InvalidArgument");
     list.query("encoding-type", "junk").send().refused(400, "InvalidArgument");
+    let none = uploads(&bucket, &[("max-uploads", "0")]);
+    assert_eq!((none.0.len(), xml::text(&none.2, "IsTruncated").as_deref()), (0, Some("false")));
+    // As AWS answers: the markers are there, prefix and delimiter only when they were given.
+    for name in ["KeyMarker", "UploadIdMarker", "NextKeyMarker", "NextUploadIdMarker"] {
+        assert_eq!(xml::text(&none.2, name).as_deref(), Some(""), "{name}");
+    }
+    assert!(!none.2.contains("<Prefix>") && !none.2.contains("<Delimiter>"), "{}", none.2);
     let text = uploads(&bucket, &[("max-uploads", "5000")]).2;
     assert_eq!(xml::text(&text, "MaxUploads").as_deref(), Some("1000"));
 }

@@ -81,7 +81,7 @@ impl Request {
             Op::Copy { from, to, keeps_attributes, condition } => {
                 self.copy(&bucket, from, to, *keeps_attributes, condition.as_ref()).await
             }
-            Op::Delete { key } => done(self.store.delete_object(&bucket, &object_key(key)).await),
+            Op::Delete { key } => done(self.store.delete_object(&bucket, &object_key(key), None).await),
             Op::Get { key } => self.get(&bucket, key).await,
             Op::Create { key } => self.create(&bucket, key).await,
             Op::Stage { upload, number, body } => self.stage(&bucket, *upload, *number, *body).await,

@@ -9,9 +9,9 @@ use wharf::base::rng::SeededRng;
 use wharf::store::error::Error;
 use wharf::store::fsio::{Durability, Fs as _, SyncKind};
 use wharf::store::meta::Space;
-use wharf::store::types::PartInfo;
+use wharf::store::types::{PartInfo, PartNumber};
 
-use crate::rig::{Rig, random_bytes, stage};
+use crate::rig::{Rig, parse, random_bytes, stage};
 
 const PART_BYTES: usize = 20 << 10;
 /// Rows that the complete of the largest upload may write.
@@ -73,6 +73,7 @@ fn ten_thousand_parts_become_an_object_in_one_small_commit() {
     );
     assert!(many_rows <= ROWS_MAX, "{many_rows} rows for 10,000 parts");
     read_ranges(&rig, &source);
+    find_parts(&rig, &source);
 
     rig.rest();
     assert_eq!(rig.rows(Space::Parts), 0, "gc forgets the parts");
@@ -80,10 +81,32 @@ fn ten_thousand_parts_become_an_object_in_one_small_commit() {
     assert_eq!(rig.store.usage().unwrap().staged_bytes, 0);
     read_ranges(&rig, &source);
     for key in ["few", "many"] {
-        rig.wait(rig.store.delete_object(&rig.bucket, &crate::rig::parse(key))).unwrap();
+        rig.wait(rig.store.delete_object(&rig.bucket, &parse(key), None)).unwrap();
     }
     rig.rest();
     rig.check_empty();
+}
+
+/// Parts at the edges of records of extents: read one by one, and as a page that crosses the edge.
+fn find_parts(rig: &Rig, source: &[u8]) {
+    let part = PART_BYTES as u64;
+    for number in [1, 2, 511, 512, 513, 1024, 1025, 9_999, 10_000] {
+        let object = rig.store.open_object(&rig.bucket, &parse("many")).unwrap();
+        let found = object.part(PartNumber::new(number).unwrap()).unwrap().unwrap();
+        assert_eq!((found.number.get(), found.range.clone()), (number as u16, (number - 1) * part..number * part));
+        let bytes = &source[usize::try_from(found.range.start).unwrap()..usize::try_from(found.range.end).unwrap()];
+        assert_eq!(found.checksum, Some(Checksum::of(ChecksumAlgorithm::Crc64Nvme, bytes)));
+    }
+    let few = rig.store.open_object(&rig.bucket, &parse("few")).unwrap();
+    assert_eq!(few.part(PartNumber::new(257).unwrap()).unwrap(), None);
+    for (after, max, expected) in
+        [(0, 1000, 1..1001), (510, 4, 511..515), (9_990, 1000, 9_991..10_001), (10_000, 5, 0..0), (5, 0, 0..0)]
+    {
+        let page = rig.store.object_parts(&rig.bucket, &parse("many"), after, max).unwrap();
+        let numbers: Vec<u16> = page.parts.iter().map(|part| part.number.get()).collect();
+        assert_eq!(numbers, expected.collect::<Vec<_>>());
+        assert!(page.parts.iter().all(|found| found.range.start == (u64::from(found.number.get()) - 1) * part));
+    }
 }
 
 /// Ranges inside an extent, across extents, across records of extents, and beyond the end.

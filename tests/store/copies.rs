@@ -8,9 +8,11 @@ use wharf::store::Store;
 use wharf::store::error::{Error, Missing};
 use wharf::store::fsio::Durability;
 use wharf::store::meta::Space;
-use wharf::store::types::{Attributes, Bucket, BucketName, Condition, CopyRequest, CopyTerms, ObjectInfo};
+use wharf::store::types::{
+    Attributes, Bucket, BucketName, CompleteRequest, Condition, CopyRequest, CopyTerms, ObjectInfo,
+};
 
-use crate::rig::{Rig, parse, random_bytes};
+use crate::rig::{Rig, listed, parse, random_bytes};
 
 async fn copy(
     store: &Store,
@@ -32,7 +34,7 @@ impl Rig {
     }
 
     fn delete(&self, key: &str) {
-        self.wait(self.store.delete_object(&self.bucket, &parse(key))).unwrap();
+        self.wait(self.store.delete_object(&self.bucket, &parse(key), None)).unwrap();
     }
 
     fn check_reads(&self, key: &str, expected: &[u8]) {
@@ -146,6 +148,24 @@ fn a_copy_outlives_the_upload_that_made_its_source() {
     }
 }
 
+/// A repeated complete knows its object again, though a copy has made a manifest of its one part.
+#[test]
+fn a_complete_is_repeated_after_its_object_was_copied() {
+    let rig = Rig::new(Durability::Relaxed);
+    let id = rig.create("key");
+    let part = rig.stage("key", id, 1, random_bytes(13, 100_000)).unwrap();
+    let complete = || {
+        let request = CompleteRequest { condition: Some(Condition::Absent), ..listed(std::slice::from_ref(&part)) };
+        rig.wait(rig.store.complete_upload(&rig.bucket, &parse("key"), id, request))
+    };
+    let first = complete().unwrap();
+    rig.copy("key", "copy").unwrap();
+    assert_eq!(rig.rows(Space::Manifests), 1);
+    assert_eq!(complete().unwrap(), first);
+    rig.put("key", random_bytes(13, 100_000));
+    assert!(matches!(complete(), Err(Error::Precondition)), "another object of the same bytes stands there");
+}
+
 /// A step of gc finds many references of one manifest at once.
 #[test]
 fn many_references_are_given_back_in_one_walk() {
@@ -203,7 +223,7 @@ fn what_is_not_there() {
     assert!(matches!(across("a", "b", Some(Condition::Absent)), Err(Error::Precondition)));
     across("a", "b", Some(Condition::Matches(etag))).unwrap();
     assert!(matches!(across("a", "c", Some(Condition::Matches(etag))), Err(Error::NotFound(Missing::Object))));
-    rig.wait(rig.store.delete_object(&other, &parse("b"))).unwrap();
+    rig.wait(rig.store.delete_object(&other, &parse("b"), None)).unwrap();
     rig.wait(rig.store.delete_bucket(&other.name)).unwrap();
     assert!(matches!(across("a", "b", None), Err(Error::NotFound(Missing::Bucket))));
     rig.delete("a");
@@ -228,7 +248,7 @@ fn copies_at_once_never_lose_a_count() {
                     copy(&store, (&bucket, "source"), (&bucket, &key), None).await.unwrap();
                     // Half of them go at once, while others are still being made.
                     if number % 2 == 0 {
-                        store.delete_object(&bucket, &parse(&key)).await.unwrap();
+                        store.delete_object(&bucket, &parse(&key), None).await.unwrap();
                     }
                 })
             })

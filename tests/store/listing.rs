@@ -14,6 +14,7 @@ use wharf::base::rng::SeededRng;
 use wharf::store::blob::disk::DiskBlobs;
 use wharf::store::fsio::Durability;
 use wharf::store::fsio::sim::SimFs;
+use wharf::store::meta::Meta;
 use wharf::store::meta::model::ModelMeta;
 use wharf::store::room::Reserve;
 use wharf::store::types::{
@@ -37,7 +38,7 @@ struct Listed {
     model: Model,
 }
 
-fn now<T>(future: impl Future<Output = T>) -> T {
+pub(crate) fn now<T>(future: impl Future<Output = T>) -> T {
     match std::pin::pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
         Poll::Ready(answer) => answer,
         Poll::Pending => panic!("the model answers at once"),
@@ -49,22 +50,27 @@ fn random_text(rng: &SeededRng, pieces_max: u64) -> String {
     (0..rng.below(pieces_max + 1)).map(piece).collect()
 }
 
-/// A store of random keys, and neighbours of its bucket's rows that no listing may show.
-fn fill(seed: u64, keys: u64) -> Listed {
-    let rng = SeededRng::new(seed);
+/// A store over this catalog, without a disk.
+pub(crate) fn open(meta: Arc<dyn Meta>, seed: u64) -> Arc<Store> {
     let pool = BufferPool::new(READ_UNIT_BYTES, 1);
-    let (fs, own) = (Arc::new(SimFs::new()), Arc::new(SeededRng::new(seed)));
-    let blobs = DiskBlobs::open(fs, "/".as_ref(), 1, Durability::Strict, own.clone(), pool).unwrap();
-    let store = Store::new(Parts {
-        meta: Arc::new(ModelMeta::new()),
+    let (fs, rng) = (Arc::new(SimFs::new()), Arc::new(SeededRng::new(seed)));
+    let blobs = DiskBlobs::open(fs, "/".as_ref(), 1, Durability::Strict, rng.clone(), pool).unwrap();
+    Store::new(Parts {
+        meta,
         blobs: Arc::new(blobs),
         run: 1,
         clock: Arc::new(ManualClock::new(Timestamp(1))),
-        rng: own,
+        rng,
         offload: Offload::Inline,
         reserve: Reserve::Bytes(0),
         metrics: Metrics::new(),
-    });
+    })
+}
+
+/// A store of random keys, and neighbours of its bucket's rows that no listing may show.
+fn fill(seed: u64, keys: u64) -> Listed {
+    let rng = SeededRng::new(seed);
+    let store = open(Arc::new(ModelMeta::new()), seed);
     let buckets = ["before", "listed", "zafter"].map(|name| {
         let bucket = now(store.create_bucket(&BucketName::parse(name).unwrap())).unwrap();
         add(&store, &bucket, "a/b", 1);
@@ -84,7 +90,7 @@ fn fill(seed: u64, keys: u64) -> Listed {
     Listed { store, bucket, model }
 }
 
-fn add(store: &Store, bucket: &Bucket, key: &str, uploads: u64) -> Vec<UploadId> {
+pub(crate) fn add(store: &Store, bucket: &Bucket, key: &str, uploads: u64) -> Vec<UploadId> {
     let body = now(store.body_writer(None, DigestRequest::default()).finish()).unwrap();
     now(store.put_object(bucket, &parse(key), body, Attributes::default(), None)).unwrap();
     (0..uploads).map(|_| now(store.create_upload(bucket, &parse(key), NewUpload::default())).unwrap()).collect()
@@ -104,7 +110,7 @@ fn store_uploads(store: &Store, bucket: &Bucket) -> Vec<UploadId> {
 /// An entry as the model sees it: a key with an upload where uploads are listed, or a common prefix.
 type Seen = Entry<(String, Option<UploadId>)>;
 
-/// All entries after `after`, by the words of the API: filter, fold, leave out what is folded into `after` itself.
+/// All entries after `after`, by the words of the API: filter, fold, leave out prefixes that are not greater than `after`.
 fn expected(
     items: impl Iterator<Item = (String, Option<UploadId>)>,
     request: &ListRequest,
@@ -122,7 +128,7 @@ fn expected(
             Some(at) => Entry::CommonPrefix(key[..request.prefix.len() + at + request.delimiter.len()].to_owned()),
             None => Entry::Item((key, upload)),
         };
-        let is_done = matches!(&entry, Entry::CommonPrefix(prefix) if *prefix == request.after);
+        let is_done = matches!(&entry, Entry::CommonPrefix(prefix) if *prefix <= request.after);
         if !is_done && entries.last() != Some(&entry) {
             entries.push(entry);
         }

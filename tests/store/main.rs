@@ -1,5 +1,5 @@
 //! The store over the real disk: what it costs, what happens when many do the same at once, and what a damaged or full disk
-//! does to it. Figures are printed with `cargo test --test store -- --nocapture`.
+//! does to it; and the store over an object store instead of the disk. Figures are printed with `cargo test --test store -- --nocapture`.
 #![expect(
     clippy::unwrap_used,
     clippy::panic,
@@ -10,9 +10,12 @@
 mod commits;
 mod complete;
 mod copies;
+mod documents;
 mod expiry;
 mod listing;
+mod listing_cost;
 mod races;
 mod reading;
+mod remote;
 mod rig;
 mod room;

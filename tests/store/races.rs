@@ -114,7 +114,7 @@ fn an_upload_that_is_completed_and_aborted_at_once_ends_once() {
         if found.is_ok() {
             completed += 1;
             assert_eq!(rig.read("key", 0..u64::MAX).0.len(), 15_000);
-            rig.wait(rig.store.delete_object(&rig.bucket, &parse("key"))).unwrap();
+            rig.wait(rig.store.delete_object(&rig.bucket, &parse("key"), None)).unwrap();
         } else {
             aborted += 1;
         }
@@ -147,7 +147,7 @@ fn requests_that_vanish_leave_nothing() {
             Err(lost) => assert!(lost.is_cancelled()),
         }
     }
-    rig.wait(rig.store.delete_object(&rig.bucket, &parse("key"))).unwrap();
+    rig.wait(rig.store.delete_object(&rig.bucket, &parse("key"), None)).unwrap();
     settle_blocking_work(&rig);
     rig.rest();
     rig.check_empty();

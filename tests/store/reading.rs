@@ -25,7 +25,7 @@ fn an_object_that_is_being_read_is_not_collected() {
 
     let open = ["blob", "parts"].map(|key| rig.store.open_object(&rig.bucket, &parse(key)).unwrap());
     rig.put("blob", Bytes::from("other"));
-    rig.wait(rig.store.delete_object(&rig.bucket, &parse("parts"))).unwrap();
+    rig.wait(rig.store.delete_object(&rig.bucket, &parse("parts"), None)).unwrap();
     rig.collect();
     assert_eq!(rig.files().len(), 4, "opened, and not read yet");
     for open in open {
@@ -54,7 +54,7 @@ fn an_object_that_somebody_is_about_to_read_is_not_collected() {
     let (store, bucket) = (Arc::clone(&rig.store), rig.bucket.clone());
     let opening = std::thread::spawn(move || store.open_object(&bucket, &parse("key")).unwrap());
     wait_looked.recv().unwrap();
-    rig.wait(rig.store.delete_object(&rig.bucket, &parse("key"))).unwrap();
+    rig.wait(rig.store.delete_object(&rig.bucket, &parse("key"), None)).unwrap();
     rig.collect_for(20);
     assert_eq!(rig.files().len(), 1, "its reader has looked and not pinned yet");
     go_on.send(()).unwrap();

@@ -320,7 +320,7 @@ fn drive(mut committer: Committer) {
     }
 }
 
-fn run_dry(worker: &mut dyn Worker) {
+pub(crate) fn run_dry(worker: &mut dyn Worker) {
     for _ in 0..STEPS_MAX {
         match worker.step() {
             Ok(Next::After(pause)) if pause >= IDLE_PAUSE => return,

@@ -22,7 +22,7 @@ fn below_the_reserve_only_what_frees_room_works() {
     let unannounced = rig.wait(rig.receive(random_bytes(3, 2 << 20)));
     assert!(matches!(unannounced, Err(Error::Full)), "{unannounced:?}");
     assert_eq!(rig.read("object", 0..u64::MAX).0, random_bytes(1, 100_000));
-    rig.wait(rig.store.delete_object(&rig.bucket, &parse("object"))).unwrap();
+    rig.wait(rig.store.delete_object(&rig.bucket, &parse("object"), None)).unwrap();
     rig.wait(rig.store.abort_upload(&rig.bucket, &parse("upload"), id)).unwrap();
     rig.rest();
     rig.check_empty();

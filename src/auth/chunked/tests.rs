@@ -3,6 +3,8 @@
 use super::*;
 use crate::base::rng::SeededRng;
 
+mod signed;
+
 type Decoded = Result<(Vec<u8>, HeaderMap), ChunkedError>;
 
 fn decoder(length: u64, trailers: &[&str]) -> ChunkedDecoder {
@@ -51,7 +53,7 @@ fn bodies_of_real_clients() {
         assert_eq!(payload, b"hello world");
         assert_eq!(trailers[CRC], "jSnVw/bqjr4=");
     }
-    // AWS's page ends a trailer's value with a line feed before the CRLF.
+    // AWS's page ends a trailer's value with a line feed before the CRLF, and minio-go does.
     let drawn = b"b\r\nhello world\r\n0\r\nx-amz-checksum-crc64nvme: jSnVw/bqjr4=\n\r\n\r\n";
     assert_eq!(decode(decoder(11, &[CRC]), drawn).unwrap().1[CRC], "jSnVw/bqjr4=");
     assert_eq!(decode(decoder(0, &[]), b"0\r\n\r\n").unwrap(), (Vec::new(), HeaderMap::new()));
@@ -183,13 +185,18 @@ fn a_line_without_end_is_cut_off() {
 
 #[test]
 fn announcements() {
-    let headers = |pairs: &[(&'static str, &'static str)]| {
+    let of = |pairs: &[(&'static str, &'static str)], payload: &Payload| {
         let mut headers = HeaderMap::new();
         for (name, value) in pairs {
             headers.append(*name, HeaderValue::from_static(value));
         }
-        ChunkedDecoder::from_headers(&headers).map(|decoder| (decoder.decoded_length(), decoder.announced().len()))
+        let decoder = ChunkedDecoder::of(&headers, payload)?;
+        Ok(decoder.map(|decoder| (decoder.decoded_length(), decoder.announced().len())))
     };
+    let headers = |pairs: &[(&'static str, &'static str)]| of(pairs, &Payload::UnsignedTrailer).map(Option::unwrap);
+    for plain in [Payload::Unsigned, Payload::Exact([0; 32])] {
+        assert_eq!(of(&[(DECODED_LENGTH, "x")], &plain), Ok(None), "no framing, whatever else the headers say");
+    }
     assert_eq!(headers(&[(DECODED_LENGTH, "11")]), Ok((11, 0)));
     assert_eq!(headers(&[(DECODED_LENGTH, "11"), (TRAILER, "X-Amz-Checksum-CRC32")]), Ok((11, 1)));
     assert_eq!(headers(&[(DECODED_LENGTH, "11"), (TRAILER, "a, b"), (TRAILER, "c")]), Ok((11, 3)));

@@ -44,7 +44,9 @@ async fn run(mut call: Call) -> Result<Response<Body>, Error> {
 
 async fn complete(call: Call, bucket: Bucket, id: UploadId, request: CompleteRequest) -> Result<Response<Body>, Error> {
     let key = call.key()?.clone();
-    let completed = call.store().complete_upload(&bucket, &key, id, request).await?;
+    let condition = request.condition;
+    let completed = call.store().complete_upload(&bucket, &key, id, request).await;
+    let completed = completed.map_err(|error| conditions::explain(condition.as_ref(), error))?;
     let mut answer = Document::new("CompleteMultipartUploadResult");
     answer.text("Location", call.location()).text("Bucket", bucket.name.as_str()).text("Key", key.as_str());
     answer.text("ETag", completed.etag.quoted());
@@ -55,18 +57,26 @@ async fn complete(call: Call, bucket: Bucket, id: UploadId, request: CompleteReq
 
 /// What the headers say of the object to be.
 fn object_of(headers: &HeaderMap) -> Result<CompleteRequest, Error> {
-    let object_size = single(headers, "x-amz-mp-object-size")?.map(|text| {
-        let number = text.parse().ok().filter(|_| text.bytes().all(|byte| byte.is_ascii_digit()));
-        number.ok_or_else(|| Error::invalid_request("Value for x-amz-mp-object-size header is invalid."))
-    });
     Ok(CompleteRequest {
         parts: Vec::new(),
         part_size_min_bytes: PART_SIZE_MIN_BYTES,
-        object_size: object_size.transpose()?,
+        object_size: object_size(headers)?,
         checksum: object_checksum(headers)?,
         checksum_type: headers::checksum_type(single(headers, "x-amz-checksum-type")?)?,
         condition: conditions::of_write(headers)?,
     })
+}
+
+/// The size the client expects of the object. An empty header names none, and is not no header.
+fn object_size(headers: &HeaderMap) -> Result<Option<u64>, Error> {
+    const NAME: &str = "x-amz-mp-object-size";
+    if !headers.contains_key(NAME) {
+        return Ok(None);
+    }
+    let text = single(headers, NAME)?.unwrap_or_default();
+    let number = text.parse().ok().filter(|_| text.bytes().all(|byte| byte.is_ascii_digit()));
+    let invalid = || Error::invalid_request(format!("Value for {NAME} header is invalid: '{text}'"));
+    number.map(Some).ok_or_else(invalid)
 }
 
 /// The object's checksum as the client computed it; a composite's may carry its number of parts.
@@ -172,7 +182,9 @@ mod tests {
         assert_eq!(read("y/Q5Jg==-3"), Ok(Some((checksum, Some(3)))));
         assert_eq!(read("y/Q5Jg==-x"), Err("InvalidRequest"));
         assert_eq!(read("y/Q5"), Err("InvalidRequest"));
-        assert!(object_of(&header("x-amz-mp-object-size", "+5")).is_err());
+        for junk in ["+5", "", "-1", "x"] {
+            assert!(object_of(&header("x-amz-mp-object-size", junk)).is_err(), "{junk}");
+        }
         assert_eq!(object_of(&header("x-amz-mp-object-size", "5")).unwrap().object_size, Some(5));
     }
 }

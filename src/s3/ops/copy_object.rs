@@ -21,7 +21,7 @@ use crate::store::types::{Attributes, CopyRequest, CopyTerms, ObjectChecksum, Ob
 use crate::wire::Body;
 
 /// Headers stored with an object that no copy takes over: only the request's own count.
-const NOT_COPIED: [&str; 2] = ["x-amz-storage-class", "x-amz-website-redirect-location"];
+const NOT_COPIED: [&str; 2] = [headers::STORAGE_CLASS, headers::REDIRECT_LOCATION];
 /// How often the bytes are read for a checksum when the source changes meanwhile.
 const CHECKSUM_TRIES: usize = 4;
 
@@ -59,10 +59,10 @@ async fn copy(call: Call) -> Result<Response<Body>, Error> {
                 computed = Some(compute(call.store(), source.open(&call)?, algorithm).await?);
             }
             Err(Failure::Request(error)) => return Err(error),
-            Err(Failure::Store(error)) => return Err(source.explain(error)),
+            Err(Failure::Store(error)) => return Err(source.explain(condition.as_ref(), error)),
         }
     }
-    Err(StoreError::Conflict.into())
+    Err(source.explain(condition.as_ref(), StoreError::Conflict))
 }
 
 fn answer(copy: &ObjectInfo) -> Response<Body> {

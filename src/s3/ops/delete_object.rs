@@ -1,11 +1,11 @@
-//! DeleteObject: succeeds whether or not the object is there.
+//! DeleteObject: succeeds whether or not the object is there, unless `If-Match` asks for it.
 //!
 //! Source: <https://docs.aws.amazon.com/AmazonS3/latest/API/API_DeleteObject.html>.
 
-use http::header::{IF_MATCH, IF_NONE_MATCH};
 use http::{Method, Response, StatusCode};
 
 use crate::s3::call::{Call, empty};
+use crate::s3::conditions;
 use crate::s3::error::Error;
 use crate::s3::op::{BodyRule, Op, Target};
 use crate::wire::Body;
@@ -25,11 +25,8 @@ pub static OP: Op = Op {
 
 async fn run(call: Call) -> Result<Response<Body>, Error> {
     let bucket = call.bucket()?;
-    for name in [IF_MATCH, IF_NONE_MATCH] {
-        if call.headers.contains_key(&name) {
-            return Err(Error::not_implemented(name.as_str(), "conditional deletes"));
-        }
-    }
-    call.store().delete_object(&bucket, call.key()?).await?;
+    let condition = conditions::of_delete(&call.headers, &call.query)?;
+    let deleted = call.store().delete_object(&bucket, call.key()?, condition.as_ref()).await;
+    deleted.map_err(|error| conditions::explain(condition.as_ref(), error))?;
     Ok(empty(StatusCode::NO_CONTENT))
 }

@@ -9,7 +9,8 @@ use http::{Method, Response};
 use crate::base::limits::{DELETE_BODY_MAX_BYTES, DELETE_KEYS_MAX, DELETES_CONCURRENT};
 use crate::s3::address::key_too_long;
 use crate::s3::call::{Call, document};
-use crate::s3::error::Error;
+use crate::s3::conditions;
+use crate::s3::error::{Code, Error};
 use crate::s3::op::{BodyRule, Op, Target};
 use crate::s3::receive::{self, Declaration};
 use crate::s3::xml::{self, Document, Element};
@@ -48,12 +49,13 @@ async fn run(mut call: Call) -> Result<Response<Body>, Error> {
             Ok(()) if request.quiet => {}
             Ok(()) => {
                 answer.element("Deleted", |deleted| {
-                    deleted.text("Key", &object.key);
+                    deleted.text("Key", &object.key).optional("VersionId", object.version.as_ref());
                 });
             }
             Err(error) => {
                 answer.element("Error", |failed| {
-                    failed.text("Key", &object.key).text("Code", error.code().name).text("Message", error.text());
+                    failed.text("Key", &object.key).optional("VersionId", object.version.as_ref());
+                    failed.text("Code", error.code().name).text("Message", error.text());
                 });
                 if let Some(detail) = error.logged() {
                     tracing::error!(bucket = %bucket.name, key = object.key, detail, "a delete failed");
@@ -65,11 +67,24 @@ async fn run(mut call: Call) -> Result<Response<Body>, Error> {
 }
 
 async fn delete(store: &Store, bucket: &Bucket, object: &Listed) -> Result<(), Error> {
-    if let Some(unbuilt) = object.unbuilt {
-        return Err(Error::not_implemented(unbuilt, "deleting versions and conditional deletes"));
+    if let Some(foreign) = object.foreign {
+        return Err(Error::not_implemented(foreign, "conditions of directory buckets"));
     }
     let key = ObjectKey::parse(&object.key).ok_or_else(|| key_too_long(object.key.len()))?;
-    Ok(store.delete_object(bucket, &key).await?)
+    // Every object here is the one version without a name.
+    if object.version.as_ref().is_some_and(|version| version != "null") {
+        return Err(Code::NO_SUCH_VERSION.into());
+    }
+    let condition = match (&object.tag, &object.version) {
+        (None, _) => None,
+        (Some(tag), None) => conditions::of_tag(tag),
+        (Some(_), Some(_)) => return Err(Error::not_implemented("ETag", "a condition on a version")),
+    };
+    if object.tag.is_some() && condition.is_none() {
+        return Err(Error::not_implemented("ETag", "only one entity tag conditions a delete"));
+    }
+    let deleted = store.delete_object(bucket, &key, condition.as_ref()).await;
+    deleted.map_err(|error| conditions::explain(condition.as_ref(), error))
 }
 
 /// The request's document.
@@ -82,8 +97,11 @@ struct Request {
 #[derive(Debug, PartialEq, Eq)]
 struct Listed {
     key: String,
-    /// The element that asks for what is not built.
-    unbuilt: Option<&'static str>,
+    version: Option<String>,
+    /// The tag the object must have, or `*` for any.
+    tag: Option<String>,
+    /// An element with a condition that only directory buckets have.
+    foreign: Option<&'static str>,
 }
 
 impl Request {
@@ -102,9 +120,10 @@ impl Listed {
     fn parse(object: &Element) -> Result<Self, Error> {
         let key = object.only_text("Key")?.filter(|key| !key.is_empty());
         let key = key.ok_or_else(|| xml::malformed("an object without a key"))?.to_owned();
-        let version = object.only_text("VersionId")?.filter(|version| !matches!(*version, "" | "null"));
-        let conditional = ["ETag", "LastModifiedTime", "Size"].into_iter().find(|name| object.child(name).is_some());
-        Ok(Self { key, unbuilt: version.map(|_| "VersionId").or(conditional) })
+        let text = |name| Ok::<_, Error>(object.only_text(name)?.map(|text| text.trim().to_owned()));
+        let (version, tag) = (text("VersionId")?.filter(|version| !version.is_empty()), text("ETag")?);
+        let foreign = ["LastModifiedTime", "Size"].into_iter().find(|name| object.child(name).is_some());
+        Ok(Self { key, version, tag, foreign })
     }
 }
 
@@ -115,13 +134,19 @@ mod tests {
     #[test]
     fn documents() {
         let body = "<Delete><Object><Key> a&amp;b </Key><VersionId>null</VersionId></Object>\
-                    <Object><Key>c</Key><VersionId>3</VersionId></Object><Quiet>true</Quiet></Delete>";
+                    <Object><Key>c</Key><VersionId/><ETag>&quot;x&quot;</ETag></Object>\
+                    <Object><Key>d</Key><Size>3</Size></Object><Quiet>true</Quiet></Delete>";
         let request = Request::parse(body.as_bytes()).unwrap();
-        let listed = |key: &str, unbuilt| Listed { key: key.to_owned(), unbuilt };
-        assert_eq!(
-            request,
-            Request { quiet: true, objects: vec![listed(" a&b ", None), listed("c", Some("VersionId"))] }
-        );
+        let listed = |key: &str, version: Option<&str>, tag: Option<&str>, foreign| {
+            let owned = |text: Option<&str>| text.map(str::to_owned);
+            Listed { key: key.to_owned(), version: owned(version), tag: owned(tag), foreign }
+        };
+        let objects = vec![
+            listed(" a&b ", Some("null"), None, None),
+            listed("c", None, Some("\"x\""), None),
+            listed("d", None, None, Some("Size")),
+        ];
+        assert_eq!(request, Request { quiet: true, objects });
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! GetObject: an object's bytes, or one range of them.
+//! GetObject: an object's bytes, one range or one part of them.
 //!
 //! Source: <https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetObject.html>.
 
@@ -32,9 +32,10 @@ pub static OP: Op = Op {
 async fn run(call: Call) -> Result<Response<Body>, Error> {
     let bucket = call.bucket()?;
     let key = call.key()?;
-    retrieval::refuse_part_number(&call.query)?;
+    let number = retrieval::part_number(&call.headers, &call.query)?;
     let object = call.store().open_object(&bucket, key)?;
-    let (mut response, range) = retrieval::head(&call.headers, &object.info)?;
+    let part = retrieval::part(&object, number)?;
+    let (mut response, range) = retrieval::head(&call.headers, &object.info, part)?;
     let signed = !matches!(call.auth.identity, Identity::Anonymous);
     headers::override_response(response.headers_mut(), &call.query, signed)?;
     *response.body_mut() = body(object, range).await?;

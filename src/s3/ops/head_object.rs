@@ -27,9 +27,16 @@ pub static OP: Op = Op {
 async fn run(call: Call) -> Result<Response<Body>, Error> {
     let bucket = call.bucket()?;
     let key = call.key()?;
-    retrieval::refuse_part_number(&call.query)?;
-    let info = call.store().object(&bucket, key)?;
-    let (mut response, _) = retrieval::head(&call.headers, &info)?;
+    let number = retrieval::part_number(&call.headers, &call.query)?;
+    let (info, part) = match number {
+        None => (call.store().object(&bucket, key)?, None),
+        Some(_) => {
+            let object = call.store().open_object(&bucket, key)?;
+            let part = retrieval::part(&object, number)?;
+            (object.info, part)
+        }
+    };
+    let (mut response, _) = retrieval::head(&call.headers, &info, part)?;
     let signed = !matches!(call.auth.identity, Identity::Anonymous);
     headers::override_response(response.headers_mut(), &call.query, signed)?;
     Ok(response)

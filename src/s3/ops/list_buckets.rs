@@ -9,6 +9,7 @@ use crate::s3::call::{Call, document};
 use crate::s3::error::Error;
 use crate::s3::listing::{read_token, token};
 use crate::s3::op::{BodyRule, Op, Target};
+use crate::s3::query::Query;
 use crate::s3::xml::Document;
 use crate::wire::Body;
 
@@ -28,21 +29,18 @@ pub static OP: Op = Op {
     run: Some(|call| Box::pin(run(call))),
 };
 
+/// The parameters of a client that pages, which is also told each bucket's region.
+const PAGING: [&str; 4] = ["max-buckets", "prefix", "continuation-token", "bucket-region"];
+
 async fn run(call: Call) -> Result<Response<Body>, Error> {
-    let max = page_size(&call)?;
-    let prefix = call.query.get_filled("prefix");
-    let region = call.query.get_filled("bucket-region");
-    let after = call.query.get_filled("continuation-token").map(|token| read_token(SCOPE, token)).transpose()?;
-    let mut buckets = call.store().list_buckets()?;
-    buckets.sort_by(|a, b| a.name.cmp(&b.name));
-    buckets.retain(|bucket| {
-        let name = bucket.name.as_str();
-        prefix.is_none_or(|prefix| name.starts_with(prefix))
-            && after.as_deref().is_none_or(|after| name > after)
-            && region.is_none_or(|region| region == call.config.region)
-    });
-    let more = buckets.len() > max;
-    buckets.truncate(max);
+    let query = &call.query;
+    let max = page_size(query)?;
+    check_region(query, &call.config.region)?;
+    let after = query.get_filled("continuation-token").map(|token| read_token(SCOPE, token)).transpose()?;
+    let prefix = query.get("prefix");
+    let (buckets, more) =
+        call.store().buckets_page(prefix.unwrap_or_default(), after.as_deref().unwrap_or_default(), max)?;
+    let region = PAGING.iter().any(|name| query.get(name).is_some()).then_some(call.config.region.as_str());
     let mut answer = Document::new("ListAllMyBucketsResult");
     answer.element("Owner", |owner| {
         owner.text("ID", &call.owner().canonical_user_id);
@@ -51,8 +49,7 @@ async fn run(call: Call) -> Result<Response<Body>, Error> {
         for bucket in &buckets {
             list.element("Bucket", |entry| {
                 entry.text("Name", bucket.name.as_str()).text("CreationDate", bucket.created.iso8601());
-                // The region is told where the client pages, as AWS does.
-                entry.optional("BucketRegion", call.query.get("max-buckets").map(|_| call.config.region.as_str()));
+                entry.optional("BucketRegion", region);
             });
         }
     });
@@ -61,13 +58,22 @@ async fn run(call: Call) -> Result<Response<Body>, Error> {
     Ok(document(answer.finish()))
 }
 
-fn page_size(call: &Call) -> Result<usize, Error> {
-    match call.query.number("max-buckets", BUCKETS_MAX + 1)? {
-        None => Ok(BUCKETS_MAX),
-        Some(max) if (1..=BUCKETS_MAX).contains(&max) => Ok(max),
-        Some(_) => {
-            let message = format!("Argument max-buckets must be an integer between 1 and {BUCKETS_MAX}");
-            Err(Error::argument(message, "max-buckets", call.query.get("max-buckets").unwrap_or_default()))
+fn page_size(query: &Query) -> Result<usize, Error> {
+    let Some(max) = query.integer("max-buckets")? else { return Ok(BUCKETS_MAX) };
+    let size = usize::try_from(max).ok().filter(|max| (1..=BUCKETS_MAX).contains(max));
+    size.ok_or_else(|| {
+        let message = format!("Argument max-buckets must be an integer between 1 and {BUCKETS_MAX}");
+        Error::argument(message, "max-buckets", &max.to_string())
+    })
+}
+
+/// Buckets of another region are that region's to list.
+fn check_region(query: &Query, ours: &str) -> Result<(), Error> {
+    match query.get_filled("bucket-region") {
+        Some(other) if !other.eq_ignore_ascii_case(ours) => {
+            let message = "Requests with bucket-region specified must be made to the corresponding regional endpoint";
+            Err(Error::argument(message, "bucket-region", other))
         }
+        _ => Ok(()),
     }
 }

@@ -4,14 +4,14 @@
 
 use http::{Method, Response};
 
-use crate::base::limits::LIST_PAGE_MAX;
 use crate::s3::call::{Call, document};
 use crate::s3::error::Error;
-use crate::s3::listing::{NameEncoding, write_entries};
+use crate::s3::headers;
+use crate::s3::listing::{NameEncoding, page_size, write_entries};
 use crate::s3::op::{BodyRule, Op, Target};
 use crate::s3::query::Query;
 use crate::s3::xml::Document;
-use crate::store::types::{ListPage, ListRequest, UploadId, UploadInfo};
+use crate::store::types::{ListRequest, UploadId, UploadInfo};
 use crate::wire::Body;
 
 /// The row.
@@ -31,27 +31,21 @@ async fn run(call: Call) -> Result<Response<Body>, Error> {
     let bucket = call.bucket()?;
     let query = &call.query;
     let encoding = NameEncoding::parse(query)?;
-    let max = query.number("max-uploads", LIST_PAGE_MAX)?.unwrap_or(LIST_PAGE_MAX);
+    let max = page_size(query, "max-uploads")?;
     let text = |name: &str| query.get(name).unwrap_or_default().to_owned();
     let request = ListRequest { prefix: text("prefix"), delimiter: text("delimiter"), after: text("key-marker"), max };
     let upload_after = upload_marker(query)?;
-    let page = match max {
-        0 => ListPage { entries: Vec::new(), next: None },
-        _ => call.store().list_uploads(&bucket, &request, upload_after)?,
-    };
+    let page = call.store().list_uploads(&bucket, &request, upload_after)?;
     let mut answer = Document::new("ListMultipartUploadsResult");
     answer.text("Bucket", bucket.name.as_str()).text("KeyMarker", encoding.write(&request.after));
     answer.text("UploadIdMarker", upload_after.map(|id| id.to_string()).unwrap_or_default());
-    if let Some(next) = &page.next {
-        answer.text("NextKeyMarker", encoding.write(&next.after));
-        answer.text("NextUploadIdMarker", next.upload.map(|id| id.to_string()).unwrap_or_default());
-    }
-    answer.text("Prefix", encoding.write(&request.prefix));
+    // The next markers are there on the last page too, empty; prefix and delimiter only where they were given.
+    let (next_key, next_upload) = page.next.as_ref().map_or(("", None), |next| (next.after.as_str(), next.upload));
+    answer.text("NextKeyMarker", encoding.write(next_key));
+    answer.text("NextUploadIdMarker", next_upload.map(|id| id.to_string()).unwrap_or_default());
     answer.optional("Delimiter", query.get_filled("delimiter").map(|delimiter| encoding.write(delimiter)));
-    answer
-        .optional("EncodingType", encoding.element())
-        .value("MaxUploads", max)
-        .value("IsTruncated", page.next.is_some());
+    answer.optional("Prefix", query.get_filled("prefix").map(|prefix| encoding.write(prefix))).value("MaxUploads", max);
+    answer.optional("EncodingType", encoding.element()).value("IsTruncated", page.next.is_some());
     let owner = &call.owner().canonical_user_id;
     write_entries(&mut answer, &page.entries, encoding, |list, upload| write_upload(list, upload, encoding, owner));
     Ok(document(answer.finish()))
@@ -74,7 +68,9 @@ fn write_upload(list: &mut Document, upload: &UploadInfo, encoding: NameEncoding
                 element.text("ID", owner);
             });
         }
-        entry.text("StorageClass", "STANDARD").text("Initiated", upload.initiated.iso8601());
+        entry
+            .text("StorageClass", headers::storage_class(&upload.attributes))
+            .text("Initiated", upload.initiated.iso8601());
         if let Some((algorithm, kind)) = upload.checksum {
             entry.text("ChecksumAlgorithm", algorithm.name()).text("ChecksumType", kind.name());
         }

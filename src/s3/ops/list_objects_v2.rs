@@ -4,13 +4,12 @@
 
 use http::{Method, Response};
 
-use crate::base::limits::LIST_PAGE_MAX;
 use crate::s3::call::{Call, document};
 use crate::s3::error::Error;
-use crate::s3::listing::{NameEncoding, read_token, token, write_entries};
+use crate::s3::listing::{ObjectListing, read_token, token};
 use crate::s3::op::{BodyRule, Op, Target};
-use crate::s3::xml::Document;
-use crate::store::types::{Bucket, ListPage, ListRequest, ObjectInfo};
+use crate::s3::query::Query;
+use crate::store::types::Bucket;
 use crate::wire::Body;
 
 /// The row.
@@ -27,53 +26,32 @@ pub static OP: Op = Op {
 };
 
 async fn run(call: Call) -> Result<Response<Body>, Error> {
-    let bucket = call.bucket()?;
     let query = &call.query;
-    let encoding = NameEncoding::parse(query)?;
-    let max = query.number("max-keys", LIST_PAGE_MAX)?.unwrap_or(LIST_PAGE_MAX);
-    let text = |name: &str| query.get(name).unwrap_or_default().to_owned();
-    let continued = match query.get("continuation-token") {
-        Some(token) => Some(read_token(&scope(&bucket), token)?),
-        None => None,
-    };
-    let request = ListRequest {
-        prefix: text("prefix"),
-        delimiter: text("delimiter"),
-        after: continued.unwrap_or_else(|| text("start-after")),
-        max,
-    };
-    let page = match max {
-        0 => ListPage { entries: Vec::new(), next: None },
-        _ => call.store().list_objects(&bucket, &request)?,
-    };
+    if let Some(marker) = query.get("marker") {
+        return Err(Error::argument("Marker unsupported with REST.GET.BUCKET in list-type=2", "marker", marker));
+    }
+    let bucket = call.bucket()?;
+    let scope = scope(&bucket);
+    let listing = ObjectListing::read(&call, bucket, after(query, &scope)?)?;
+    let mut answer = listing.document("ListBucketResult");
+    answer.optional("StartAfter", query.get("start-after").map(|after| listing.name(after)));
+    answer.optional("ContinuationToken", query.get("continuation-token"));
+    answer.optional("NextContinuationToken", listing.next().map(|next| token(&scope, next)));
+    answer.value("KeyCount", listing.entries().len());
     let owner = query.get("fetch-owner").is_some_and(|fetch| fetch.eq_ignore_ascii_case("true"));
     let owner = owner.then(|| call.owner().canonical_user_id.as_str());
-    let mut answer = Document::new("ListBucketResult");
-    answer.text("Name", bucket.name.as_str()).text("Prefix", encoding.write(&request.prefix));
-    answer.optional("Delimiter", query.get_filled("delimiter").map(|delimiter| encoding.write(delimiter)));
-    answer.optional("StartAfter", query.get_filled("start-after").map(|after| encoding.write(after)));
-    answer.optional("ContinuationToken", query.get("continuation-token"));
-    answer.optional("NextContinuationToken", page.next.as_ref().map(|next| token(&scope(&bucket), &next.after)));
-    answer.value("KeyCount", page.entries.len()).value("MaxKeys", max);
-    answer.optional("EncodingType", encoding.element()).value("IsTruncated", page.next.is_some());
-    write_entries(&mut answer, &page.entries, encoding, |list, info| write_object(list, info, encoding, owner));
-    Ok(document(answer.finish()))
+    Ok(document(listing.finish(answer, "Contents", owner, |_| {})))
+}
+
+/// Where the page begins. A token wins over `start-after`, which clients repeat on every page; an empty one says nothing.
+fn after(query: &Query, scope: &str) -> Result<String, Error> {
+    match query.get_filled("continuation-token") {
+        Some(token) => read_token(scope, token),
+        None => Ok(query.get("start-after").unwrap_or_default().to_owned()),
+    }
 }
 
 /// What tokens of this listing are bound to: a bucket made again under the same name is another.
 fn scope(bucket: &Bucket) -> String {
     format!("{}/{}", bucket.name, bucket.number)
-}
-
-fn write_object(list: &mut Document, info: &ObjectInfo, encoding: NameEncoding, owner: Option<&str>) {
-    list.element("Contents", |entry| {
-        entry.text("Key", encoding.write(info.key.as_str())).text("LastModified", info.modified.iso8601());
-        entry.text("ETag", info.etag.quoted()).text("ChecksumAlgorithm", info.checksum.value.algorithm().name());
-        entry.text("ChecksumType", info.checksum.kind.name()).value("Size", info.size).text("StorageClass", "STANDARD");
-        if let Some(owner) = owner {
-            entry.element("Owner", |element| {
-                element.text("ID", owner);
-            });
-        }
-    });
 }

@@ -4,10 +4,11 @@
 
 use http::{Method, Response};
 
-use crate::base::limits::{LIST_PAGE_MAX, PARTS_MAX};
+use crate::base::limits::PARTS_MAX;
 use crate::s3::call::{Call, document};
 use crate::s3::error::Error;
-use crate::s3::listing::NameEncoding;
+use crate::s3::headers;
+use crate::s3::listing::{NameEncoding, page_size};
 use crate::s3::op::{BodyRule, Op, Target};
 use crate::s3::xml::Document;
 use crate::store::types::{ETag, PartInfo, PartNumber, PartsPage};
@@ -29,7 +30,7 @@ pub static OP: Op = Op {
 async fn run(call: Call) -> Result<Response<Body>, Error> {
     let bucket = call.bucket()?;
     let (key, id) = (call.key()?, call.upload_id()?);
-    let max = call.query.number("max-parts", LIST_PAGE_MAX)?.unwrap_or(LIST_PAGE_MAX);
+    let max = page_size(&call.query, "max-parts")?;
     let encoding = NameEncoding::parse(&call.query)?;
     // Markers beyond the last number leave nothing to list, as the last number does.
     let marker = call.query.number("part-number-marker", usize::from(PARTS_MAX))?.unwrap_or(0);
@@ -47,9 +48,9 @@ async fn run(call: Call) -> Result<Response<Body>, Error> {
             element.text("ID", owner);
         });
     }
-    answer.text("StorageClass", "STANDARD").value("PartNumberMarker", marker);
+    answer.text("StorageClass", headers::storage_class(&page.upload.attributes)).value("PartNumberMarker", marker);
     let next = page.next.map_or_else(|| page.parts.last().map(|part| part.number), Some);
-    answer.optional("NextPartNumberMarker", next.map(|number| number.get().to_string()));
+    answer.value("NextPartNumberMarker", next.map_or(0, PartNumber::get));
     answer.value("MaxParts", max).value("IsTruncated", page.next.is_some());
     answer.optional("EncodingType", encoding.element());
     if let Some((algorithm, kind)) = page.upload.checksum {

@@ -3,6 +3,7 @@
 use super::op::Op;
 
 pub mod abort_multipart_upload;
+pub mod bucket_tagging;
 pub mod complete_multipart_upload;
 pub mod copy_object;
 pub mod create_bucket;
@@ -12,16 +13,21 @@ pub mod delete_object;
 pub mod delete_objects;
 pub mod get_bucket_location;
 pub mod get_object;
+pub mod get_object_attributes;
 pub mod head_bucket;
 pub mod head_object;
 pub mod list_buckets;
 pub mod list_multipart_uploads;
+pub mod list_object_versions;
+pub mod list_objects;
 pub mod list_objects_v2;
 pub mod list_parts;
+pub mod object_tagging;
 pub mod put_object;
 pub mod unbuilt;
 pub mod upload_part;
 pub mod upload_part_copy;
+pub mod versioning;
 
 /// The rows.
 pub static OPS: &[&Op] = &[
@@ -30,13 +36,17 @@ pub static OPS: &[&Op] = &[
     &head_bucket::OP,
     &delete_bucket::OP,
     &get_bucket_location::OP,
+    &versioning::GET,
     &put_object::OP,
     &copy_object::OP,
     &get_object::OP,
+    &get_object_attributes::OP,
     &head_object::OP,
     &delete_object::OP,
     &delete_objects::OP,
     &list_objects_v2::OP,
+    &list_objects::OP,
+    &list_object_versions::OP,
     &create_multipart_upload::OP,
     &upload_part::OP,
     &upload_part_copy::OP,
@@ -44,4 +54,10 @@ pub static OPS: &[&Op] = &[
     &abort_multipart_upload::OP,
     &list_parts::OP,
     &list_multipart_uploads::OP,
+    &object_tagging::GET,
+    &object_tagging::PUT,
+    &object_tagging::DELETE,
+    &bucket_tagging::GET,
+    &bucket_tagging::PUT,
+    &bucket_tagging::DELETE,
 ];

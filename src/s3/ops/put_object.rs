@@ -34,7 +34,8 @@ async fn run(mut call: Call) -> Result<Response<Body>, Error> {
         conditions::foresee(condition.as_ref(), call.store().object(&bucket, &key))?;
     }
     let staged = receive::stage(&mut call, &declaration).await?;
-    let info = call.store().put_object(&bucket, &key, staged, attributes, condition).await?;
+    let stored = call.store().put_object(&bucket, &key, staged, attributes, condition).await;
+    let info = stored.map_err(|error| conditions::explain(condition.as_ref(), error))?;
     let mut response = empty(StatusCode::OK);
     set(response.headers_mut(), "etag", &info.etag.quoted());
     headers::checksum(response.headers_mut(), &info.checksum);

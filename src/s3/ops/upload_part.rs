@@ -5,7 +5,7 @@
 use http::{Method, Response, StatusCode};
 
 use crate::s3::call::{Call, empty, set};
-use crate::s3::error::{Error, checksum_mismatch};
+use crate::s3::error::{Code, Error, checksum_mismatch};
 use crate::s3::op::{BodyRule, Op, Target};
 use crate::s3::receive::{self, Declaration};
 use crate::store::types::{ETag, UploadInfo};
@@ -25,7 +25,7 @@ pub static OP: Op = Op {
 };
 
 async fn run(mut call: Call) -> Result<Response<Body>, Error> {
-    let number = call.part_number()?;
+    let number = call.query.part_number()?.ok_or(Code::INVALID_ARGUMENT)?;
     let bucket = call.bucket()?;
     let key = call.key()?.clone();
     let upload = call.store().upload(&bucket, &key, call.upload_id()?)?;

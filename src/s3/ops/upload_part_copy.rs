@@ -38,7 +38,7 @@ async fn run(call: Call) -> Result<Response<Body>, Error> {
 }
 
 async fn copy(call: Call) -> Result<Response<Body>, Error> {
-    let number = call.part_number()?;
+    let number = call.query.part_number()?.ok_or(Code::INVALID_ARGUMENT)?;
     let bucket = call.bucket()?;
     let key = call.key()?;
     let upload = call.store().upload(&bucket, key, call.upload_id()?)?;

@@ -36,7 +36,8 @@ fn lengths() {
     assert_eq!(stream(&[("content-length", &largest)], &Payload::Unsigned), Ok(Some(max)));
     assert_eq!(stream(&[("content-length", &over)], &Payload::Unsigned), Err("EntityTooLarge"));
     assert_eq!(stream(&[], &Payload::Unsigned), Err("MissingContentLength"));
-    assert_eq!(stream(&[("transfer-encoding", "chunked")], &Payload::Unsigned), Err("MissingContentLength"));
+    assert_eq!(stream(&[("transfer-encoding", "chunked")], &Payload::Unsigned), Ok(None));
+    assert_eq!(stream(&[("transfer-encoding", "chunked")], &Payload::UnsignedTrailer), Err("MissingContentLength"));
     assert_eq!(stream(&[("content-length", "-1")], &Payload::Unsigned), Err("InvalidRequest"));
     assert_eq!(stream(&[("content-length", "1"), ("content-length", "2")], &exact()), Err("InvalidRequest"));
     assert_eq!(stream(&[("content-length", "9")], &Payload::UnsignedTrailer), Err("MissingContentLength"));
@@ -47,6 +48,22 @@ fn lengths() {
     assert_eq!(xml(&[]), Ok(Some(0)));
     assert_eq!(xml(&[("transfer-encoding", "chunked")]), Ok(None));
     assert_eq!(xml(&[("content-length", "11")]), Err("MaxMessageLengthExceeded"));
+}
+
+#[test]
+fn bodies_are_measured_as_they_come() {
+    let measured = |declared, pieces: &[usize]| {
+        let mut meter = Meter { declared, received: 0 };
+        let all = pieces.iter().try_for_each(|piece| meter.add(*piece)).and_then(|()| meter.end());
+        name(all)
+    };
+    assert_eq!(measured(Some(7), &[3, 4]), Ok(()));
+    assert_eq!(measured(Some(7), &[3, 3]), Err("IncompleteBody"));
+    assert_eq!(measured(Some(7), &[3, 5]), Err("IncompleteBody"));
+    let max = usize::try_from(PUT_SIZE_MAX_BYTES).unwrap();
+    assert_eq!(measured(None, &[max - 1, 1]), Ok(()));
+    assert_eq!(measured(None, &[max, 1]), Err("EntityTooLarge"));
+    assert_eq!(measured(None, &[usize::MAX, usize::MAX]), Err("EntityTooLarge"));
 }
 
 #[test]
@@ -121,9 +138,10 @@ fn everything_declared_is_compared() {
 }
 
 async fn read(pieces: Vec<&'static [u8]>) -> Result<(Vec<u8>, HeaderMap), &'static str> {
-    let announced = vec![HeaderName::from_static("x-amz-checksum-crc64nvme")];
+    let announced = headers(&[("x-amz-trailer", "x-amz-checksum-crc64nvme"), ("x-amz-decoded-content-length", "11")]);
+    let chunked = ChunkedDecoder::of(&announced, &Payload::UnsignedTrailer).unwrap();
     let body = Body::stream(stream::iter(pieces.into_iter().map(|piece| Ok(Bytes::from_static(piece)))), None);
-    let mut reader = Reader { body, chunked: Some(ChunkedDecoder::new(11, announced)), piece: Bytes::new() };
+    let mut reader = Reader { body, chunked, piece: Bytes::new() };
     let mut all = Vec::new();
     while let Some(piece) = name(reader.next().await)? {
         all.extend_from_slice(&piece);

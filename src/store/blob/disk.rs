@@ -1,8 +1,8 @@
 //! Blobs as files on a local disk.
 //!
-//! `blobs/<run>-<number>/<sequence>-<random>`, all in lower-case hexadecimal. The directory follows from the id alone: its
-//! number is the sequence divided by [`DIRECTORY_FILES_MAX`], so that at any time one directory takes every new file and
-//! one fsync of it serves everyone who waits (`directory`). What a file holds is drawn in `footer`.
+//! `blobs/<run>-<number>/<sequence>-<random>`, as `name` says. The directory's number is the sequence divided by
+//! [`DIRECTORY_FILES_MAX`], so that at any time one directory takes every new file and one fsync of it serves everyone who
+//! waits (`directory`). What a file holds is drawn in `footer`.
 //!
 //! A blob's way: unnamed file, content with checksums in the same pass, footer, fdatasync, link, shared directory fsync.
 //! A directory of an earlier run takes no new files; it goes with its last one.
@@ -11,7 +11,6 @@
 //! from the page cache).
 
 mod directory;
-mod footer;
 mod reader;
 #[cfg(test)]
 mod tests;
@@ -21,9 +20,10 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use self::directory::{BlobDirectory, directory_name, directory_of, file_name, parse_directory_name, parse_file_name};
+use self::directory::BlobDirectory;
 use self::reader::DiskReader;
 use self::writer::DiskWriter;
+use super::name::{directory_name, directory_of, file_name, parse_directory_name, parse_file_name};
 use super::{BlobError, Blobs, Free, Reader, Writer};
 use crate::base::buffers::BufferPool;
 use crate::base::id::{BlobId, RunNumber};
@@ -216,6 +216,10 @@ impl Blobs for DiskBlobs {
         let mut runs: Vec<_> = self.directories().map_err(failed)?.into_iter().map(|(run, _)| run).collect();
         runs.dedup();
         Ok(runs)
+    }
+
+    fn opens_at_once(&self) -> bool {
+        true
     }
 
     fn free(&self) -> Result<Option<Free>, BlobError> {

@@ -4,13 +4,25 @@
 //! - a sealed blob is durable, name included, when [`Writer::seal`] returns; before that nothing of it can be opened;
 //! - a writer that is dropped unsealed leaves nothing behind;
 //! - every read is verified against the checksums written with the bytes: wrong bytes are an error, never an answer;
+//! - a reader of a removed blob gives the blob's bytes or [`BlobError::NotFound`], never others;
 //! - [`Blobs::remove`] is durable when it returns and may be repeated.
 //!
-//! All calls may block; callers run them on blocking threads (see [`crate::base::offload`]), except reads in
-//! [`ReadMode::CachedOnly`].
+//! That open readers go on undisturbed is no promise: a local file outlives its name while it is open, an object behind a
+//! network does not. Nobody relies on it, because gc removes nothing that is pinned.
+//!
+//! All calls may block, for as long as a network takes; callers run them on blocking threads (see [`crate::base::offload`]).
+//! What never waits is reading in [`ReadMode::CachedOnly`], [`Blobs::free`], dropping a writer, and [`Blobs::open`] where
+//! [`Blobs::opens_at_once`].
+//!
+//! Two kinds of store keep them, with the same names (`name`) and the same format (`footer`): files on a local disk
+//! ([`disk`]) and objects in S3, Google Cloud Storage, Azure or what else the `object_store` crate speaks to ([`remote`]).
 
+mod blocks;
 pub mod contract;
 pub mod disk;
+mod footer;
+mod name;
+pub mod remote;
 
 use std::io;
 use std::ops::Range;
@@ -57,7 +69,7 @@ pub struct Sealed {
 /// Whether a read may wait for the device.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ReadMode {
-    /// Read from the device where the page cache has nothing.
+    /// Read from the device or over the network where memory has nothing.
     Wait,
     /// Only what is in memory: `None` instead of waiting.
     CachedOnly,
@@ -86,7 +98,7 @@ pub trait Writer: Send {
     fn seal(self: Box<Self>) -> Result<Sealed, BlobError>;
 }
 
-/// A blob open for reading. Removing the blob does not disturb its open readers.
+/// A blob open for reading. Once the blob is removed, a read gives its bytes or [`BlobError::NotFound`].
 #[expect(clippy::len_without_is_empty, reason = "a length to answer with, not a collection")]
 pub trait Reader: Send + Sync {
     /// Bytes of content.
@@ -114,6 +126,10 @@ pub trait Blobs: Send + Sync + 'static {
     /// Runs that left blobs or directories.
     fn runs(&self) -> Result<Vec<RunNumber>, BlobError>;
 
-    /// Free room; none where that has no meaning.
+    /// Whether [`Blobs::open`] takes no longer than a small read of a local disk, so that a thread with more to do may call
+    /// it.
+    fn opens_at_once(&self) -> bool;
+
+    /// Free room; none where that has no meaning. Never waits for a network.
     fn free(&self) -> Result<Option<Free>, BlobError>;
 }

@@ -49,11 +49,13 @@ pub enum Space {
     Grave = 11,
     /// Counters: name. Written by [`Write::Add`] alone.
     Counters = 12,
+    /// What was put on buckets (tags, and whatever else has a document): bucket number, kind of document.
+    BucketDocuments = 13,
 }
 
 impl Space {
     /// All tables.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::System,
         Self::Runs,
         Self::Buckets,
@@ -67,6 +69,7 @@ impl Space {
         Self::Completed,
         Self::Grave,
         Self::Counters,
+        Self::BucketDocuments,
     ];
 
     /// The table's name in engines that name their tables.
@@ -85,6 +88,7 @@ impl Space {
             Self::Completed => "completed",
             Self::Grave => "grave",
             Self::Counters => "counters",
+            Self::BucketDocuments => "bucket-documents",
         }
     }
 

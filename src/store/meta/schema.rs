@@ -22,6 +22,7 @@
 //! | Completed | upload number, 8 | [`CompletedRecord`] |
 //! | Grave | growing number, 8 | one byte with the space's number, then the buried record |
 //! | Counters | name; for the references of a manifest `references-`, then its number, 8 | the value, 8 bytes, signed |
+//! | BucketDocuments | bucket number, 8; kind, 1 | [`BucketDocumentRecord`] |
 //!
 //! An escaped key is the key with each byte 00 written as 00 FF, then 00 01: so a key sorts before every longer key that
 //! begins with it, whatever follows in the row's key.
@@ -169,6 +170,13 @@ pub fn run_key(run: u32) -> Vec<u8> {
     run.to_be_bytes().to_vec()
 }
 
+/// The row of a bucket's document of this kind.
+pub fn bucket_document_key(bucket: u64, kind: u8) -> Vec<u8> {
+    let mut key = number_key(bucket);
+    key.push(kind);
+    key
+}
+
 /// A row of `Inline`.
 pub fn encode_inline(body: &[u8]) -> Vec<u8> {
     let mut row = Checksum::of(ChecksumAlgorithm::Crc32c, body).bytes().to_vec();
@@ -195,6 +203,18 @@ pub struct BucketRecord {
     /// Milliseconds since 1970.
     #[n(0)]
     pub created: u64,
+}
+
+/// A record of `BucketDocuments`.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct BucketDocumentRecord {
+    /// The document, as the rank above wrote it.
+    #[n(0)]
+    #[cbor(with = "minicbor::bytes")]
+    pub document: Vec<u8>,
+    /// Milliseconds since 1970 at which it was put.
+    #[n(1)]
+    pub modified: u64,
 }
 
 /// Where bytes are.
@@ -388,7 +408,7 @@ pub struct ExtentRecord {
     pub checksum: ChecksumRecord,
 }
 
-/// A record of `Extents`.
+/// A record of `Extents`. All records of a manifest but its last hold exactly 512 extents: by that a part is found.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Encode, Decode)]
 pub struct ExtentsRecord {
     /// In order.

@@ -10,6 +10,7 @@ use super::*;
 use crate::base::limits::READ_UNIT_BYTES;
 use crate::base::rng::SeededRng;
 use crate::store::blob::contract::{content_of, read_all, run, store, verify};
+use crate::store::blob::footer::footer_len;
 use crate::store::blob::{ReadMode, Sealed};
 use crate::store::fsio::real::RealFs;
 use crate::store::fsio::sim::{Call, Fault, SimFs, Survivors};
@@ -69,6 +70,19 @@ fn a_cached_read_never_waits_for_the_device() {
     }
 }
 
+/// Stronger than the contract: an open file outlives its name.
+#[test]
+fn removal_does_not_disturb_an_open_reader() {
+    let (sim, real, directory) = (SimFs::new(), Arc::new(RealFs::new()), tempfile::tempdir().unwrap());
+    for blobs in [open_sim(&sim, 1), open(real, directory.path(), 1, Durability::Strict).unwrap()] {
+        let content = content_of(2 * READ_UNIT_BYTES);
+        let id = store(&blobs, &content, 1 << 20).unwrap().id;
+        let reader = blobs.open(id).unwrap();
+        blobs.remove(&[id]).unwrap();
+        assert!(read_all(reader.as_ref(), 0..reader.len()).unwrap() == content);
+    }
+}
+
 /// Opens and reads everything; what it says of damage is not looked at.
 fn is_damaged(blobs: &DiskBlobs, id: BlobId) -> bool {
     let read = blobs.open(id).and_then(|reader| {
@@ -92,7 +106,7 @@ fn every_flipped_bit_is_noticed() {
         let blobs = open_sim(&fs, 1);
         let id = store(&blobs, &content_of(len), 100).unwrap().id;
         let whole = fs.content(&path_of(id)).unwrap();
-        assert_eq!(whole.len() as u64, len as u64 + footer::footer_len(len as u64));
+        assert_eq!(whole.len() as u64, len as u64 + footer_len(len as u64));
         for (at, bit) in (0..whole.len()).flat_map(|at| (0..8).map(move |bit| (at, bit))) {
             let mut damaged = whole.clone();
             damaged[at] ^= 1 << bit;

@@ -5,11 +5,12 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::directory::{BlobDirectory, file_name};
+use super::directory::BlobDirectory;
 use super::failed;
-use super::footer::{ContentChecksums, footer_len};
 use crate::base::id::BlobId;
 use crate::base::limits::WRITE_UNIT_BYTES;
+use crate::store::blob::footer::{ContentChecksums, footer_len};
+use crate::store::blob::name::file_name;
 use crate::store::blob::{BlobError, Sealed, Writer};
 use crate::store::fsio::{Durability, NewFile};
 

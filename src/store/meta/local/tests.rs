@@ -439,3 +439,23 @@ fn a_panic_counts_as_a_failure() {
     assert_eq!(rig.commit(put("after")), Ok(()));
     assert_eq!(rig.get(b"after"), Ok(Some(b"after".to_vec())));
 }
+
+/// A file that a version with fewer tables made gets the missing ones, and keeps what it has.
+#[test]
+fn a_file_of_an_earlier_version_is_opened() {
+    let disk = Disk::new(1);
+    {
+        let database = redb::Database::builder().create_with_backend(backend::Boxed(disk.open())).unwrap();
+        let transaction = database.begin_write().unwrap();
+        for space in Space::ALL.into_iter().filter(|space| *space != Space::BucketDocuments) {
+            let mut table = transaction.open_table(table_definition(space)).unwrap();
+            table.insert(b"old".as_slice(), record(1, 0).as_slice()).unwrap();
+        }
+        transaction.commit().unwrap();
+    }
+    let mut rig = Rig::new(&disk);
+    assert_eq!(rig.get(b"old"), Ok(Some(record(1, 0))));
+    assert_eq!(rig.meta.snapshot().unwrap().get(Space::BucketDocuments, b"new"), Ok(None));
+    rig.commit(Batch::default().write(Write::Put(Space::BucketDocuments, b"new".to_vec(), record(2, 0)))).unwrap();
+    assert_eq!(rig.meta.snapshot().unwrap().get(Space::BucketDocuments, b"new"), Ok(Some(record(2, 0))));
+}

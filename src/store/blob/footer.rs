@@ -1,4 +1,4 @@
-//! The format of a blob file. All numbers are big-endian.
+//! The format of a stored blob, a file or an object. All numbers are big-endian.
 //!
 //! ```text
 //! content              the stored bytes, from offset 0
@@ -9,7 +9,7 @@
 //!     4   4  bytes of the whole array: blocks times the element
 //!     8   -  elements, in the order of the blocks
 //!   trailer
-//!     0  16  blob id: a file that stands under another's name is noticed, and content that imitates a footer
+//!     0  16  blob id: what stands under another blob's name is noticed, and content that imitates a footer
 //!            cannot pass for one, since no client knows its blob's id
 //!    16   8  content length
 //!    24   8  CRC64NVME of the content
@@ -21,7 +21,7 @@
 //!    48   8  magic: WHARFBLB
 //! ```
 //!
-//! The file ends with the magic, and content and footer together are the file: a file of any other length is damaged.
+//! It ends with the magic, and content and footer together are all of it: a file of any other length is damaged.
 //! A reader skips arrays whose tag it does not know, and refuses another version.
 
 use crc_fast::{CrcAlgorithm, Digest};

@@ -1,0 +1,106 @@
+//! What stands beside bodies: documents of buckets, tags of objects.
+
+use std::sync::Arc;
+
+use wharf::store::error::{Error, Missing};
+use wharf::store::fsio::Durability;
+use wharf::store::meta::Space;
+use wharf::store::types::DocumentKind::Tagging;
+use wharf::store::types::{Attributes, Condition, ETag};
+
+use crate::rig::{Rig, parse, random_bytes, receive};
+
+#[test]
+fn a_document_lives_as_long_as_its_bucket() {
+    let rig = Rig::new(Durability::Relaxed);
+    let name = wharf::store::types::BucketName::parse("documented").unwrap();
+    let bucket = rig.wait(rig.store.create_bucket(&name)).unwrap();
+    assert_eq!(rig.store.bucket_document(&bucket, Tagging).unwrap(), None);
+    rig.wait(rig.store.put_bucket_document(&bucket, Tagging, b"one".to_vec())).unwrap();
+    let one = rig.store.bucket_document(&bucket, Tagging).unwrap().unwrap();
+    rig.wait(rig.store.put_bucket_document(&bucket, Tagging, b"two".to_vec())).unwrap();
+    let two = rig.store.bucket_document(&bucket, Tagging).unwrap().unwrap();
+    assert_eq!((one.bytes.as_slice(), two.bytes.as_slice()), (&b"one"[..], &b"two"[..]));
+    assert!(one.revision < two.revision);
+    assert_eq!(rig.store.bucket(&name).unwrap(), bucket, "the bucket's own record stays as it is");
+    rig.wait(rig.store.delete_bucket(&name)).unwrap();
+    assert_eq!(rig.rows(Space::BucketDocuments), 0);
+    for late in [
+        rig.wait(rig.store.put_bucket_document(&bucket, Tagging, b"late".to_vec())),
+        rig.wait(rig.store.delete_bucket_document(&bucket, Tagging)),
+    ] {
+        assert!(matches!(late, Err(Error::NotFound(Missing::Bucket))), "{late:?}");
+    }
+    let next = rig.wait(rig.store.create_bucket(&name)).unwrap();
+    assert_eq!(rig.store.bucket_document(&next, Tagging).unwrap(), None);
+    rig.wait(rig.store.put_bucket_document(&next, Tagging, b"three".to_vec())).unwrap();
+    rig.wait(rig.store.delete_bucket_document(&next, Tagging)).unwrap();
+    assert_eq!(rig.rows(Space::BucketDocuments), 0);
+}
+
+/// Tags, bodies and deletes of one key at once: no body is lost, none is brought back, none is left behind.
+#[test]
+fn tags_change_under_bodies_that_change() {
+    let mut rig = Rig::new(Durability::Relaxed);
+    let taggers: Vec<_> = (0..8)
+        .map(|tagger| {
+            let (store, bucket) = (Arc::clone(&rig.store), rig.bucket.clone());
+            rig.runtime.spawn(async move {
+                let mut put = 0;
+                for n in 0..50 {
+                    let tags = vec![("t".to_owned(), format!("{tagger} {n}"))];
+                    match store.put_object_tags(&bucket, &parse("key"), tags).await {
+                        Ok(()) => put += 1,
+                        Err(Error::NotFound(Missing::Object) | Error::Conflict) => {}
+                        Err(error) => panic!("{error}"),
+                    }
+                }
+                put
+            })
+        })
+        .collect();
+    let (store, bucket) = (Arc::clone(&rig.store), rig.bucket.clone());
+    let writer = rig.runtime.spawn(async move {
+        for n in 0..100 {
+            let body = receive(&store, random_bytes(n, 5000)).await.unwrap();
+            let etag = ETag::of_body(body.digests.md5);
+            store.put_object(&bucket, &parse("key"), body, Attributes::default(), None).await.unwrap();
+            assert_eq!(store.object(&bucket, &parse("key")).unwrap().etag, etag, "an old body came back");
+            if n % 10 == 9 {
+                store.delete_object(&bucket, &parse("key"), Some(&Condition::Matches(etag))).await.unwrap();
+                let gone = store.object(&bucket, &parse("key"));
+                assert!(matches!(gone, Err(Error::NotFound(Missing::Object))), "tags brought it back: {gone:?}");
+            }
+        }
+    });
+    rig.wait(writer).unwrap();
+    let put: usize = taggers.into_iter().map(|tagger| rig.wait(tagger).unwrap()).sum();
+    println!("{put} of 400 changes of tags found an object");
+    rig.put("key", "last");
+    rig.wait(rig.store.put_object_tags(&rig.bucket, &parse("key"), vec![("a".to_owned(), "b".to_owned())])).unwrap();
+    rig.rest();
+    assert_eq!(rig.files().len(), 0, "bodies that nobody names");
+    assert_eq!(rig.read("key", 0..100).0, b"last");
+    rig.wait(rig.store.delete_object_tags(&rig.bucket, &parse("key"))).unwrap();
+    assert_eq!(rig.store.object(&rig.bucket, &parse("key")).unwrap().attributes.tags, []);
+    rig.wait(rig.store.delete_object(&rig.bucket, &parse("key"), None)).unwrap();
+    rig.rest();
+    rig.check_empty();
+}
+
+#[test]
+fn conditions_of_deletes() {
+    let rig = Rig::new(Durability::Relaxed);
+    let delete = |condition: Condition| rig.wait(rig.store.delete_object(&rig.bucket, &parse("key"), Some(&condition)));
+    for asked in [Condition::Present, Condition::MatchesNone, Condition::Matches(ETag::of_body([0; 16]))] {
+        let missing = delete(asked);
+        assert!(matches!(missing, Err(Error::NotFound(Missing::Object))), "{asked:?}: {missing:?}");
+    }
+    rig.put("key", "body");
+    for asked in [Condition::Absent, Condition::MatchesNone, Condition::Matches(ETag::of_body([0; 16]))] {
+        let refused = delete(asked);
+        assert!(matches!(refused, Err(Error::Precondition)), "{asked:?}: {refused:?}");
+    }
+    delete(Condition::Present).unwrap();
+    assert!(rig.store.object(&rig.bucket, &parse("key")).is_err());
+}
