@@ -22,7 +22,7 @@
 //! 6. One [`store::meta::Batch`] names the blob. The committer ([`store::meta::commit`]) applies the batches that are queued at
 //!    that moment in one redb transaction with one fsync (two where it also saves redb's allocator state), and answers each. Only now does the client get its 200.
 //! 7. A GET takes a snapshot, pins the body, and streams it: from the page cache in place, from the disk on a blocking thread.
-//! 8. Overwritten, deleted, aborted or expired: one row moves to the grave in the same commit; [`store::maintain::gc`] removes
+//! 8. A copy adds a name to bytes that are there. Overwritten, deleted, aborted or expired: one row moves to the grave in the same commit; [`store::maintain::gc`] removes
 //!    the blobs, then forgets the row.
 //!
 //! # Map and ranks
@@ -55,6 +55,8 @@
 //!   winner and idempotent completes are requirements, never locks.
 //! - Only object and upload rows are keyed by the client's key; every other table that grows with the data is keyed by a growing number ([`base::id`]), because inserts at
 //!   the right edge of a B-tree are nearly free.
+//! - A copy is a further reference: objects that share bytes name one manifest, the catalog counts them, and gc frees the bytes
+//!   with the last of them (`store::copy`).
 //! - A blob is never overwritten, never renamed, and its name is never used twice. It belongs to one upload or one manifest.
 //! - Whoever begins a blob looks after it until a commit that names it was answered; otherwise the sweep judges it
 //!   (`store::orphans`). There is no other clean-up path.

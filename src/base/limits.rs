@@ -66,6 +66,10 @@ pub const PRESIGN_MAX: Duration = Duration::from_secs(7 * 24 * 3600);
 /// Derived signing keys kept in memory, one for each key, day and region in use.
 pub const SIGNING_KEYS_CACHED_MAX: usize = 1024;
 
+/// A complete or a copy that takes longer begins its answer before it is done.
+pub const ANSWER_WITHIN: Duration = Duration::from_secs(5);
+/// ... and sends a blank this often until it is.
+pub const BLANK_EVERY: Duration = Duration::from_secs(5);
 /// Time for a complete request head; also how long an idle keep-alive connection is held.
 pub const HEADER_TIMEOUT: Duration = Duration::from_secs(60);
 /// Longest pause between two reads of a request body, and of a response's reader between two writes.

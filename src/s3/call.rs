@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use http::{HeaderMap, HeaderValue, Method, Response, StatusCode};
 
-use super::S3Config;
 use super::address::Address;
 use super::error::{Code, Error};
 use super::query::Query;
+use super::{S3Config, Trace};
 use crate::auth::{Authenticated, KeyIdentity};
 use crate::store::Store;
 use crate::store::types::{Bucket, BucketName, ObjectKey, UploadId};
@@ -32,6 +32,8 @@ pub struct Call {
     pub length: Option<u64>,
     /// Whether the client came by TLS.
     pub tls: bool,
+    /// What the answer and the log say of it.
+    pub(super) trace: Trace,
     /// Its body; asking it for a byte answers `Expect: 100-continue`.
     pub body: Body,
 }

@@ -142,13 +142,13 @@ fn not_modified(info: &ObjectInfo) -> Error {
 }
 
 /// Whether a list of tags names this one. S3 compares weakly and takes tags without quotes.
-fn names(tags: &str, etag: &ETag) -> bool {
+pub(super) fn names(tags: &str, etag: &ETag) -> bool {
     let etag = etag.to_string();
     tags.split(',').map(str::trim).any(|tag| tag == "*" || tag.trim_start_matches("W/").trim_matches('"') == etag)
 }
 
 /// A date in seconds; what is no date counts as absent.
-fn date(headers: &HeaderMap, name: &str) -> Result<Option<u64>, Error> {
+pub(super) fn date(headers: &HeaderMap, name: &str) -> Result<Option<u64>, Error> {
     Ok(single(headers, name)?.and_then(http_date))
 }
 

@@ -136,6 +136,11 @@ impl Error {
         self
     }
 
+    /// Whether its document has this element.
+    pub fn has(&self, element: &str) -> bool {
+        self.0.elements.iter().any(|(name, _)| *name == element)
+    }
+
     /// The same failure with one more header on its answer.
     #[must_use]
     pub fn header(mut self, name: HeaderName, value: HeaderValue) -> Self {
@@ -255,7 +260,7 @@ impl From<StoreError> for Error {
         let text = error.to_string();
         match error {
             StoreError::NotFound(Missing::Bucket) => Self::new(Code::NO_SUCH_BUCKET),
-            StoreError::NotFound(Missing::Object) => Self::new(Code::NO_SUCH_KEY),
+            StoreError::NotFound(Missing::Object | Missing::Source) => Self::new(Code::NO_SUCH_KEY),
             StoreError::NotFound(Missing::Upload) => Self::new(Code::NO_SUCH_UPLOAD),
             StoreError::Exists => Self::new(Code::BUCKET_ALREADY_OWNED_BY_YOU),
             StoreError::TooManyBuckets => Self::new(Code::TOO_MANY_BUCKETS),

@@ -8,7 +8,7 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 
 use super::call::{set, single};
 use super::error::{Code, Error};
-use crate::base::digest::{Checksum, ChecksumType};
+use crate::base::digest::{Checksum, ChecksumAlgorithm, ChecksumType};
 use crate::base::limits::{REDIRECT_LOCATION_MAX_BYTES, USER_METADATA_MAX_BYTES};
 use crate::store::types::{Attributes, ObjectChecksum, ObjectInfo};
 
@@ -16,6 +16,8 @@ use crate::store::types::{Attributes, ObjectChecksum, ObjectInfo};
 const USER: &str = "x-amz-meta-";
 /// What an object without a type is said to be.
 const DEFAULT_TYPE: &str = "binary/octet-stream";
+/// Algorithms that S3 has and wharf does not.
+const UNBUILT_ALGORITHMS: [&str; 5] = ["MD5", "SHA512", "XXHASH3", "XXHASH64", "XXHASH128"];
 const NOT_UTF8: char = '\0';
 /// The header that names an object's storage class; stored with the object unless it is the default.
 pub const STORAGE_CLASS: &str = "x-amz-storage-class";
@@ -179,6 +181,23 @@ pub fn override_response(headers: &mut HeaderMap, query: &super::query::Query, s
         headers.insert(name, parsed);
     }
     Ok(())
+}
+
+/// Reads `x-amz-checksum-algorithm`.
+///
+/// # Errors
+/// `InvalidRequest` for an unknown algorithm, `NotImplemented` for those that S3 has and wharf does not.
+pub fn checksum_algorithm(headers: &HeaderMap) -> Result<Option<ChecksumAlgorithm>, Error> {
+    let Some(name) = single(headers, "x-amz-checksum-algorithm")? else { return Ok(None) };
+    if UNBUILT_ALGORITHMS.iter().any(|unbuilt| unbuilt.eq_ignore_ascii_case(name)) {
+        return Err(Error::not_implemented("x-amz-checksum-algorithm", "this checksum algorithm"));
+    }
+    let algorithm = ChecksumAlgorithm::from_name(name).ok_or_else(|| {
+        let message = "Checksum algorithm provided is unsupported. Please try again with any of the valid types: [CRC32, \
+                       CRC32C, CRC64NVME, SHA1, SHA256]";
+        Error::invalid_request(message)
+    })?;
+    Ok(Some(algorithm))
 }
 
 /// Reads `x-amz-checksum-type`.

@@ -6,6 +6,7 @@
 //! - every answer carries a request id, and every failure is one row of [`error::Code`];
 //! - the body is not asked for a byte before its head, its signature, its permission, the room on disk and the existence of
 //!   what it belongs to are known to be good, so `100 Continue` is a promise;
+//! - a complete or a copy that takes long begins its answer before it is done;
 //! - what is recognised and not built answers 501 or another refusal, never a wrong success.
 //!
 //! Absent on purpose: sockets and TLS (the server's), and anything of the store's but its calls.
@@ -26,7 +27,7 @@ use crate::base::clock::Clock;
 use crate::base::digest::{ChecksumAlgorithm, hex};
 use crate::base::limits::HEADERS_MAX_BYTES;
 use crate::base::rng::Rng;
-use crate::store::types::BucketName;
+use crate::store::types::{BucketName, ObjectKey};
 use crate::store::{self, Store};
 use crate::telemetry::access::Access;
 use crate::telemetry::health::Health;
@@ -41,6 +42,7 @@ use query::Query;
 pub mod address;
 pub mod call;
 pub mod conditions;
+pub mod copy_source;
 pub mod error;
 pub mod headers;
 pub mod listing;
@@ -50,6 +52,7 @@ pub mod query;
 pub mod receive;
 pub mod refusals;
 pub mod retrieval;
+mod slow;
 pub mod tags;
 pub mod xml;
 
@@ -92,6 +95,7 @@ pub struct S3 {
 }
 
 /// What becomes known of a request on its way, for the answer and the log.
+#[derive(Clone, Debug)]
 struct Trace {
     operation: &'static str,
     identity: String,
@@ -101,6 +105,7 @@ struct Trace {
     bucket: Option<String>,
     key: Option<String>,
     upload: Option<String>,
+    late_error: slow::LateError,
 }
 
 impl S3 {
@@ -168,7 +173,8 @@ impl S3 {
         let tls = head.extensions.get::<ConnectionInfo>().is_some_and(|connection| connection.tls);
         let config = Arc::clone(&self.config);
         let method = head.method.clone();
-        run(Call { config, method, address, query, headers, auth, length, tls, body }).await
+        let trace = trace.clone();
+        run(Call { config, method, address, query, headers, auth, length, tls, trace, body }).await
     }
 
     /// Counts the request, and logs it when its answer has been taken.
@@ -193,7 +199,7 @@ impl S3 {
                     query: head.uri.query(),
                     operation: trace.operation,
                     status,
-                    error: code,
+                    error: code.or_else(|| trace.late_error.get().copied()),
                     bytes_in: received.bytes(),
                     bytes_out: sent.bytes(),
                     complete: expected.map_or_else(|| sent.finished(), |expected| sent.bytes() == expected),
@@ -247,6 +253,7 @@ impl Trace {
             bucket: None,
             key: None,
             upload: None,
+            late_error: slow::LateError::default(),
         }
     }
 
@@ -274,8 +281,9 @@ impl Trace {
             _ => ("", &None),
         };
         let error = match concerned {
-            (element, Some(name)) => error.with(element, name),
-            (_, None) => error,
+            // Where the request's own is not what is missing, the failure says what is.
+            (element, Some(name)) if !error.has(element) => error.with(element, name),
+            _ => error,
         };
         error.response(method, &self.resource, &self.request_id, &self.host_id)
     }
@@ -287,8 +295,23 @@ impl Trace {
     }
 }
 
+/// Permission for what the request's own address names.
+fn authorize(op: &Op, identity: &Identity, address: &Address) -> Result<(), Error> {
+    permit(op.action, identity, address.bucket.as_ref(), address.key.as_ref())
+}
+
+/// Permission to read the source of a copy, which is another address.
+fn authorize_source(identity: &Identity, bucket: &BucketName, key: &ObjectKey) -> Result<(), Error> {
+    permit("s3:GetObject", identity, Some(bucket), Some(key))
+}
+
 /// The one place where permission is decided: the root key may do everything, nobody else anything.
-fn authorize(_op: &Op, identity: &Identity, _address: &Address) -> Result<(), Error> {
+fn permit(
+    _action: &str,
+    identity: &Identity,
+    _bucket: Option<&BucketName>,
+    _key: Option<&ObjectKey>,
+) -> Result<(), Error> {
     if identity.is_root() { Ok(()) } else { Err(Code::ACCESS_DENIED.into()) }
 }
 

@@ -28,6 +28,7 @@ const REFUSALS: &[Refusal] = &[
     refuse("x-amz-grant-*", &[], "access control lists"),
     refuse("x-amz-object-ownership", &["BucketOwnerEnforced"], "object ownership other than BucketOwnerEnforced"),
     refuse("x-amz-server-side-encryption*", &[], "server-side encryption"),
+    refuse("x-amz-copy-source-server-side-encryption*", &[], "server-side encryption"),
     refuse("x-amz-object-lock-*", &[], "object lock"),
     refuse("x-amz-bucket-object-lock-enabled", &["false"], "object lock"),
     refuse("x-amz-write-offset-bytes", &[], "appending"),
@@ -54,7 +55,8 @@ pub fn check(headers: &HeaderMap, query: &Query) -> Result<(), Error> {
     if query.get("versionId").is_some_and(|version| version != "null") {
         return Err(Error::not_implemented("versionId", "versions of objects"));
     }
-    check_owner(headers)
+    check_owner(headers, "x-amz-expected-bucket-owner")?;
+    check_owner(headers, "x-amz-source-expected-bucket-owner")
 }
 
 impl Refusal {
@@ -66,8 +68,8 @@ impl Refusal {
     }
 }
 
-fn check_owner(headers: &HeaderMap) -> Result<(), Error> {
-    match single(headers, "x-amz-expected-bucket-owner")? {
+fn check_owner(headers: &HeaderMap, name: &str) -> Result<(), Error> {
+    match single(headers, name)? {
         None | Some(ACCOUNT_ID) => Ok(()),
         Some(owner) if owner.len() == ACCOUNT_ID.len() && owner.bytes().all(|byte| byte.is_ascii_digit()) => {
             Err(Code::ACCESS_DENIED.into())
@@ -92,6 +94,7 @@ mod tests {
         for (name, value) in [
             ("x-amz-server-side-encryption", "AES256"),
             ("x-amz-server-side-encryption-customer-key", "k"),
+            ("x-amz-copy-source-server-side-encryption-customer-algorithm", "AES256"),
             ("x-amz-object-lock-mode", "GOVERNANCE"),
             ("x-amz-bucket-object-lock-enabled", "true"),
             ("x-amz-acl", "public-read"),
@@ -125,6 +128,7 @@ mod tests {
     #[test]
     fn owners_nobody_knows() {
         assert_eq!(checked("x-amz-expected-bucket-owner", "123456789012"), Err("AccessDenied"));
+        assert_eq!(checked("x-amz-source-expected-bucket-owner", "123456789012"), Err("AccessDenied"));
         assert_eq!(checked("x-amz-expected-bucket-owner", "me"), Err("InvalidBucketOwnerAWSAccountID"));
     }
 }

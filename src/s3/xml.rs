@@ -15,7 +15,8 @@ use quick_xml::events::{BytesRef, BytesStart, Event};
 use super::error::{Code, Error};
 use crate::base::limits::{XML_DEPTH_MAX, XML_ELEMENTS_MAX};
 
-const DECLARATION: &str = "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n";
+/// How every document begins.
+pub const DECLARATION: &str = "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n";
 const NAMESPACE: &str = "http://s3.amazonaws.com/doc/2006-03-01/";
 
 /// A document being written.

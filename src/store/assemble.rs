@@ -12,6 +12,7 @@ use sha2::Sha256;
 use crate::base::digest::{Checksum, ChecksumAlgorithm, ChecksumHasher, ChecksumType, hex};
 use crate::base::limits::{OBJECT_SIZE_MAX_BYTES, PARTS_MAX};
 use crate::store::Store;
+use crate::store::copy::is_promoted;
 use crate::store::error::{Error, Invalid, Missing};
 use crate::store::manifest;
 use crate::store::meta::schema::{
@@ -19,7 +20,7 @@ use crate::store::meta::schema::{
 };
 use crate::store::meta::{Batch, Snapshot, Space, Write};
 use crate::store::multipart::{find_upload, require_upload, visit_parts};
-use crate::store::object::{object_checksum_record, read_object, read_object_checksum};
+use crate::store::object::{judge, object_checksum_record, read_object, read_object_checksum};
 use crate::store::types::{
     Bucket, CompleteRequest, CompletedUpload, Condition, ETag, ListedPart, ObjectChecksum, ObjectInfo, ObjectKey,
     UploadId, UploadInfo,
@@ -149,8 +150,8 @@ impl Store {
         if let Some(condition) = &request.condition {
             let row = schema::object_key(bucket.number, key.as_str());
             let standing = snapshot.get(Space::Current, &row)?;
-            if !made_by(standing.as_deref(), &record)? {
-                self.judge(&row, condition)?;
+            if !made_by(snapshot.as_ref(), standing.as_deref(), &record)? {
+                judge(self.snapshot()?.as_ref(), &row, condition)?;
             }
         }
         Ok(CompletedUpload { etag: ETag { md5: *record.md5, parts: Some(record.parts) }, size: record.size, checksum })
@@ -158,10 +159,11 @@ impl Store {
 }
 
 /// Whether what stands at the key is the object that this upload made.
-fn made_by(standing: Option<&[u8]>, completed: &CompletedRecord) -> Result<bool, Error> {
+fn made_by(snapshot: &dyn Snapshot, standing: Option<&[u8]>, completed: &CompletedRecord) -> Result<bool, Error> {
     let Some(standing) = standing else { return Ok(false) };
     let (_, object) = schema::decode::<ObjectRecord>(standing)?;
-    Ok(object.content == completed.content
+    let same_body = object.content == completed.content || is_promoted(snapshot, &object.content, &completed.content)?;
+    Ok(same_body
         && object.modified == completed.completed
         && object.md5 == completed.md5
         && object.parts == Some(completed.parts))

@@ -50,6 +50,8 @@ pub enum Missing {
     Bucket,
     /// The object.
     Object,
+    /// The object that was to be copied.
+    Source,
     /// The upload: unknown, aborted or expired.
     Upload,
 }

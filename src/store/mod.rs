@@ -5,6 +5,7 @@
 //! can leave orphaned bytes, never a name without bytes. Recovery and gc only sweep.
 //!
 //! - A body is received ([`body`]), then named by [`Store::put_object`] or [`Store::stage_part`].
+//! - Copying an object ([`copy`]) adds a reference to its bytes.
 //! - Completing an upload ([`multipart`], [`assemble`]) moves no bytes: one batch turns its parts into a manifest's extents.
 //! - What is overwritten, deleted, aborted or expired is buried: one row moves to the grave; [`maintain::gc`] frees it.
 //! - Reads ([`read`]) stream across extents, every block verified; [`parts`] finds one part among them.
@@ -17,6 +18,7 @@ pub mod blob;
 pub mod body;
 mod bucket;
 mod bucket_document;
+mod copy;
 pub mod error;
 pub mod fsio;
 mod list;

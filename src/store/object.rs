@@ -7,7 +7,7 @@ use crate::store::error::{Error, Missing};
 use crate::store::meta::schema::{
     self, AttributesRecord, BadRecord, ChecksumRecord, Content, ObjectChecksumRecord, ObjectRecord,
 };
-use crate::store::meta::{Batch, CommitError, Require, Space, Write};
+use crate::store::meta::{Batch, CommitError, Require, Snapshot, Space, Write};
 use crate::store::types::{Attributes, Bucket, Condition, ETag, ObjectChecksum, ObjectInfo, ObjectKey, StagedBody};
 
 /// How often a conditional change is judged again after another request changed the key between the look and the commit.
@@ -98,7 +98,7 @@ impl Store {
         };
         let conditional_at = batch.requires.len();
         for _ in 0..CONDITION_TRIES {
-            let batch = batch.clone().require(self.judge(row, condition)?);
+            let batch = batch.clone().require(judge(self.snapshot()?.as_ref(), row, condition)?);
             match self.meta.commit(batch).await {
                 Err(CommitError::Refused(0)) => return Err(Error::NotFound(Missing::Bucket)),
                 // Somebody else changed the key since the look: judge again.
@@ -108,23 +108,23 @@ impl Store {
         }
         Err(Error::Conflict)
     }
+}
 
-    /// The requirement that makes `condition` hold at the commit, or the error when it does not hold now.
-    pub(super) fn judge(&self, row: &[u8], condition: &Condition) -> Result<Require, Error> {
-        let Some(standing) = self.snapshot()?.get(Space::Current, row)? else {
-            return match condition {
-                Condition::Absent => Ok(Require::Absent(Space::Current, row.to_vec())),
-                _ => Err(Error::NotFound(Missing::Object)),
-            };
+/// The requirement that makes `condition` hold at the commit, or the error when it does not hold in the snapshot.
+pub(super) fn judge(snapshot: &dyn Snapshot, row: &[u8], condition: &Condition) -> Result<Require, Error> {
+    let Some(standing) = snapshot.get(Space::Current, row)? else {
+        return match condition {
+            Condition::Absent => Ok(Require::Absent(Space::Current, row.to_vec())),
+            _ => Err(Error::NotFound(Missing::Object)),
         };
-        let (revision, record) = schema::decode::<ObjectRecord>(&standing)?;
-        match condition {
-            Condition::Present => Ok(Require::Present(Space::Current, row.to_vec())),
-            Condition::Matches(etag) if etag_of(&record) == *etag => {
-                Ok(Require::Revision(Space::Current, row.to_vec(), revision))
-            }
-            Condition::Absent | Condition::Matches(_) | Condition::MatchesNone => Err(Error::Precondition),
+    };
+    let (revision, record) = schema::decode::<ObjectRecord>(&standing)?;
+    match condition {
+        Condition::Present => Ok(Require::Present(Space::Current, row.to_vec())),
+        Condition::Matches(etag) if etag_of(&record) == *etag => {
+            Ok(Require::Revision(Space::Current, row.to_vec(), revision))
         }
+        Condition::Absent | Condition::Matches(_) | Condition::MatchesNone => Err(Error::Precondition),
     }
 }
 

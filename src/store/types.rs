@@ -272,6 +272,26 @@ pub enum Condition {
     MatchesNone,
 }
 
+/// A copy: from where, to where.
+#[derive(Clone, Debug)]
+pub struct CopyRequest<'a> {
+    /// What is copied.
+    pub source: (&'a Bucket, &'a ObjectKey),
+    /// Where the copy will stand; may be the source's own place.
+    pub target: (&'a Bucket, &'a ObjectKey),
+    /// On what stands at the target.
+    pub condition: Option<Condition>,
+}
+
+/// What a copy has of its own.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct CopyTerms {
+    /// All attributes of the copy.
+    pub attributes: Attributes,
+    /// A checksum in place of the source's, computed over the same bytes.
+    pub checksum: Option<ObjectChecksum>,
+}
+
 /// A body that was received whole, with everything known of it; named by nothing yet. Dropping it discards its bytes.
 #[derive(Debug)]
 pub struct StagedBody {

@@ -63,20 +63,6 @@ fn operations_that_are_not_built_are_named() {
 }
 
 #[test]
-fn copies_are_not_built() {
-    let gateway = Gateway::shared();
-    let bucket = gateway.bucket();
-    bucket.put("k", "v").send().ok(200);
-    let source = format!("/{}/k", bucket.name);
-    let text = bucket.put("copy", "").header("x-amz-copy-source", &source).send().refused(501, "NotImplemented");
-    assert!(text.contains("CopyObject"), "{text}");
-    bucket.get("copy").send().refused(404, "NoSuchKey");
-    let upload = bucket.upload("u");
-    let text = upload.part(1, "").header("x-amz-copy-source", &source).send().refused(501, "NotImplemented");
-    assert!(text.contains("UploadPartCopy"), "{text}");
-}
-
-#[test]
 fn headers_that_would_change_what_is_stored_are_refused() {
     let gateway = Gateway::shared();
     let bucket = gateway.bucket();

@@ -16,7 +16,7 @@ use wharf::store::meta::{Meta as _, Space};
 use wharf::store::types::{Bucket, BucketName, Entry, ListPage, ListRequest, NextPage, UploadId, UploadInfo};
 
 use crate::body::Body;
-use crate::book::{Book, GOES, GOING_KEYS, KEYS, STAYS, all_places, place_of};
+use crate::book::{BUCKETS, Book, COPIED_KEYS, GOING_KEYS, KEYS, all_places, place_of};
 use crate::client::{read_info, tag_of};
 use crate::machine::{Machine, Rows, Running};
 use crate::model::{Object, OpId, Parts, Place, State, Upload};
@@ -30,7 +30,7 @@ pub(crate) fn look(running: &mut Running, book: &mut Book) -> Result<BTreeMap<Pl
     let mut found: BTreeMap<_, _> = all_places().map(|place| (place, State::default())).collect();
     let buckets = running.store.list_buckets().map_err(|error| error.to_string())?;
     for bucket in &buckets {
-        let name = [STAYS, GOES].into_iter().find(|name| *name == bucket.name.as_str());
+        let name = BUCKETS.into_iter().find(|name| *name == bucket.name.as_str());
         let name = name.ok_or_else(|| format!("a bucket that nobody asked for: {bucket:?}"))?;
         for place in found.keys().copied().filter(|place| place.bucket == name).collect::<Vec<_>>() {
             found.entry(place).or_default().exists = true;
@@ -72,7 +72,7 @@ fn fingerprint(parts: &[(u16, Body)]) -> [u8; 32] {
 }
 
 fn known_key(key: &str) -> Result<&'static str, String> {
-    let known = KEYS.into_iter().chain(GOING_KEYS).find(|known| *known == key);
+    let known = KEYS.into_iter().chain(GOING_KEYS).chain(COPIED_KEYS).find(|known| *known == key);
     known.ok_or_else(|| format!("a key that nobody asked for: {key:?}"))
 }
 
@@ -221,7 +221,41 @@ pub(crate) fn check_named(machine: &Machine, running: &Running) -> Result<(), St
     }
     match named.inline.iter().find(|number| !rows[&Space::Inline].contains_key(&schema::number_key(**number))) {
         Some(number) => Err(format!("inline body {number} is named and missing")),
-        None => Ok(()),
+        None => check_references(running, &rows),
+    }
+}
+
+/// Each manifest is counted as often as objects name it, those that stand and those in the grave, and each blob has one owner.
+fn check_references(running: &Running, rows: &Rows) -> Result<(), String> {
+    let mut namers = BTreeMap::<u64, i64>::new();
+    let mut owners = BTreeMap::<BlobId, usize>::new();
+    let objects = rows[&Space::Grave].iter().filter(|(_, buried)| buried.first() == Some(&(Space::Current as u8)));
+    let objects = objects.map(|(key, buried)| (key, buried.get(1..).unwrap_or_default()));
+    for (key, record) in objects.chain(rows[&Space::Current].iter().map(|(key, record)| (key, record.as_slice()))) {
+        match decode::<ObjectRecord>(key, record)?.1.content {
+            Content::Manifest(number) => *namers.entry(number).or_default() += 1,
+            content => content.blob_id().into_iter().for_each(|id| *owners.entry(id).or_default() += 1),
+        }
+    }
+    for (key, record) in &rows[&Space::Extents] {
+        let extents = decode::<ExtentsRecord>(key, record)?.1.extents;
+        extents.iter().filter_map(|extent| extent.content.blob_id()).for_each(|id| *owners.entry(id).or_default() += 1);
+    }
+    if let Some((id, count)) = owners.iter().find(|(_, count)| **count != 1) {
+        return Err(format!("blob {id} belongs to {count} objects or manifests"));
+    }
+    let snapshot = running.meta.snapshot().map_err(|error| error.to_string())?;
+    for key in rows[&Space::Manifests].keys() {
+        let number = schema::leading_number(key).unwrap_or_default();
+        let further = snapshot.counter(&schema::references_counter(number)).map_err(|error| error.to_string())?;
+        let named = namers.remove(&number).unwrap_or_default();
+        if named != 1 + further {
+            return Err(format!("manifest {number} is named by {named} and counted {further} beyond the first"));
+        }
+    }
+    match namers.is_empty() {
+        true => Ok(()),
+        false => Err(format!("manifests are named and missing: {namers:?}")),
     }
 }
 
@@ -253,6 +287,7 @@ pub(crate) fn check_at_rest(machine: &Machine, running: &Running) -> Result<(), 
     for (key, record) in &rows[&Space::Blobs] {
         check_blob(running, key, record)?;
     }
+    check_references(running, &rows)?;
     let runs: Vec<_> = rows[&Space::Runs].keys().cloned().collect();
     if runs != [schema::run_key(running.run)] {
         return Err(format!("runs are left over: {runs:?}"));
@@ -269,6 +304,12 @@ fn check_blob(running: &Running, key: &[u8], record: &[u8]) -> Result<(), String
 
 fn check_counters(running: &Running, rows: &Rows, named: &Named) -> Result<(), String> {
     let snapshot = running.meta.snapshot().map_err(|error| error.to_string())?;
+    let shared = rows[&Space::Counters].keys().filter(|name| name.starts_with(b"references-"));
+    for number in shared.filter_map(|name| schema::leading_number(name.strip_prefix(b"references-")?)) {
+        if !named.manifests.contains(&number) {
+            return Err(format!("manifest {number} is counted and gone"));
+        }
+    }
     let counts = [
         (schema::BUCKETS_COUNTER, rows[&Space::Buckets].len() as u64),
         (schema::UPLOADS_COUNTER, rows[&Space::Uploads].len() as u64),

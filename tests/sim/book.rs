@@ -17,6 +17,10 @@ pub(crate) const KEYS: [&str; 4] = ["a", "a\0b", "a/b/c", "\u{10ffff}"];
 /// The bucket that comes and goes, and its keys.
 pub(crate) const GOES: &str = "comes-and-goes";
 pub(crate) const GOING_KEYS: [&str; 2] = ["x", "y"];
+/// The bucket whose objects are copied onto each other, and its keys.
+pub(crate) const COPIES: &str = "copies";
+pub(crate) const COPIED_KEYS: [&str; 3] = ["p", "q", "r"];
+pub(crate) const BUCKETS: [&str; 3] = [STAYS, GOES, COPIES];
 
 /// The knowledge.
 #[derive(Default)]
@@ -64,15 +68,15 @@ pub(crate) fn place_of(bucket: &'static str, key: &'static str) -> Place {
 }
 
 pub(crate) fn all_places() -> impl Iterator<Item = Place> {
-    KEYS.into_iter().map(|key| place_of(STAYS, key)).chain([Place { bucket: GOES, key: None }])
+    KEYS.into_iter().map(|key| place_of(STAYS, key)).chain([GOES, COPIES].map(|bucket| Place { bucket, key: None }))
 }
 
 impl Book {
     pub(crate) fn new() -> Self {
         let mut book = Self::default();
         for place in all_places() {
-            // The bucket that stays is made before anything is asked.
-            let state = State { exists: place.bucket == STAYS, ..State::default() };
+            // The buckets that stay are made before anything is asked.
+            let state = State { exists: place.bucket != GOES, ..State::default() };
             book.judges.insert(place, Judge::new(state));
         }
         book

@@ -13,8 +13,8 @@ use wharf::base::rng::SeededRng;
 use wharf::store::Store;
 use wharf::store::error::{Error, Invalid, Missing};
 use wharf::store::types::{
-    Attributes, Bucket, BucketName, CompleteRequest, Condition, ETag, ListedPart, NewUpload, ObjectInfo, ObjectKey,
-    PartNumber, StagedBody, UploadId,
+    Attributes, Bucket, BucketName, CompleteRequest, Condition, CopyRequest, CopyTerms, ETag, ListedPart, NewUpload,
+    ObjectInfo, ObjectKey, PartNumber, StagedBody, UploadId,
 };
 
 use crate::body::{Bodies, Body};
@@ -78,6 +78,9 @@ impl Request {
         let bucket = self.store.bucket(&name).map_err(refused)?;
         match &self.op {
             Op::Put { key, body, condition } => self.put(&bucket, key, *body, condition.as_ref()).await,
+            Op::Copy { from, to, keeps_attributes, condition } => {
+                self.copy(&bucket, from, to, *keeps_attributes, condition.as_ref()).await
+            }
             Op::Delete { key } => done(self.store.delete_object(&bucket, &object_key(key), None).await),
             Op::Get { key } => self.get(&bucket, key).await,
             Op::Create { key } => self.create(&bucket, key).await,
@@ -93,10 +96,7 @@ impl Request {
 
     async fn put(&self, bucket: &Bucket, key: &str, body: Body, condition: Option<&Standing>) -> Told {
         let staged = self.send(body).await?;
-        let condition = condition.map(|standing| match standing {
-            Standing::Nothing => Condition::Absent,
-            Standing::Object(bodies) => Condition::Matches(bodies.etag()),
-        });
+        let condition = condition.map(wanted);
         let key = object_key(key);
         let conditional = condition.is_some();
         match self.store.put_object(bucket, &key, staged, attributes(self.id), condition).await {
@@ -105,6 +105,24 @@ impl Request {
                 Ok(Answer::Heard(Outcome::Done))
             }
             Err(Error::Conflict) if conditional => Ok(Answer::Failed),
+            Err(error) => Err(refused(error)),
+        }
+    }
+
+    async fn copy(&self, bucket: &Bucket, from: &str, to: &str, keeps: bool, condition: Option<&Standing>) -> Told {
+        let (from, to) = (object_key(from), object_key(to));
+        let request = CopyRequest { source: (bucket, &from), target: (bucket, &to), condition: condition.map(wanted) };
+        let own = attributes(self.id);
+        let terms = |source: &ObjectInfo| -> Result<CopyTerms, Error> {
+            let attributes = if keeps { source.attributes.clone() } else { own.clone() };
+            Ok(CopyTerms { attributes, checksum: None })
+        };
+        match self.store.copy_object(&request, terms).await {
+            Ok(info) => {
+                let object = read_info(&info, &self.book.borrow()).map_err(Answer::Wrong)?;
+                Ok(Answer::Heard(Outcome::Found(object)))
+            }
+            Err(Error::Conflict) => Ok(Answer::Failed),
             Err(error) => Err(refused(error)),
         }
     }
@@ -249,6 +267,13 @@ pub(crate) fn object_key(key: &str) -> ObjectKey {
     ObjectKey::parse(key).expect("a good key")
 }
 
+fn wanted(standing: &Standing) -> Condition {
+    match standing {
+        Standing::Nothing => Condition::Absent,
+        Standing::Object(bodies) => Condition::Matches(bodies.etag()),
+    }
+}
+
 fn part_number(number: u16) -> PartNumber {
     PartNumber::new(u64::from(number)).expect("a good number")
 }
@@ -264,7 +289,7 @@ fn wrong(what: String) -> Told {
 fn refused(error: Error) -> Answer {
     Answer::Heard(match error {
         Error::NotFound(Missing::Bucket) => Outcome::NoBucket,
-        Error::NotFound(Missing::Object) => Outcome::NoObject,
+        Error::NotFound(Missing::Object | Missing::Source) => Outcome::NoObject,
         Error::NotFound(Missing::Upload) => Outcome::NoUpload,
         Error::Exists => Outcome::Exists,
         Error::NotEmpty => Outcome::NotEmpty,

@@ -11,7 +11,7 @@ pub(crate) type OpId = u64;
 pub(crate) const LOOK: OpId = 1 << 63;
 
 /// A piece of the store that no operation reaches across, so that its history can be judged alone: one key of the bucket
-/// that stays, or all of the bucket that comes and goes.
+/// that stays, or all of another bucket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Place {
     pub(crate) bucket: &'static str,
@@ -26,6 +26,13 @@ pub(crate) enum Op {
     Put {
         key: &'static str,
         body: Body,
+        condition: Option<Standing>,
+    },
+    /// Copies an object, perhaps onto itself, with its own attributes or the copy's.
+    Copy {
+        from: &'static str,
+        to: &'static str,
+        keeps_attributes: bool,
         condition: Option<Standing>,
     },
     Delete {
@@ -72,7 +79,7 @@ impl Op {
     }
 }
 
-/// What a conditional put wants to find.
+/// What a conditional put or copy wants to find.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Standing {
     Nothing,
@@ -152,7 +159,17 @@ impl State {
                 *self = Self::default();
                 Outcome::Done
             }
-            Op::Put { key, body, condition } => self.put(id, key, *body, condition.as_ref()),
+            Op::Put { key, body, condition } => {
+                let object = Object { tag: id, bodies: Bodies::One(*body) };
+                self.put(key, object, condition.as_ref()).map_or_else(|refused| refused, |()| Outcome::Done)
+            }
+            Op::Copy { from, to, keeps_attributes, condition } => {
+                let Some(source) = self.objects.get(from) else { return Outcome::NoObject };
+                let tag = if *keeps_attributes { source.tag } else { id };
+                let object = Object { tag, bodies: source.bodies.clone() };
+                self.put(to, object.clone(), condition.as_ref())
+                    .map_or_else(|refused| refused, |()| Outcome::Found(object))
+            }
             Op::Delete { key } => {
                 self.objects.remove(key);
                 Outcome::Done
@@ -190,16 +207,16 @@ impl State {
         }
     }
 
-    fn put(&mut self, id: OpId, key: &'static str, body: Body, condition: Option<&Standing>) -> Outcome {
+    fn put(&mut self, key: &'static str, object: Object, condition: Option<&Standing>) -> Result<(), Outcome> {
         match (condition, self.objects.get(key)) {
             (None, _) | (Some(Standing::Nothing), None) => {}
-            (Some(Standing::Nothing), Some(_)) => return Outcome::Precondition,
-            (Some(Standing::Object(_)), None) => return Outcome::NoObject,
-            (Some(Standing::Object(wanted)), Some(object)) if object.bodies.etag() == wanted.etag() => {}
-            (Some(Standing::Object(_)), Some(_)) => return Outcome::Precondition,
+            (Some(Standing::Nothing), Some(_)) => return Err(Outcome::Precondition),
+            (Some(Standing::Object(_)), None) => return Err(Outcome::NoObject),
+            (Some(Standing::Object(wanted)), Some(standing)) if standing.bodies.etag() == wanted.etag() => {}
+            (Some(Standing::Object(_)), Some(_)) => return Err(Outcome::Precondition),
         }
-        self.objects.insert(key, Object { tag: id, bodies: Bodies::One(body) });
-        Outcome::Done
+        self.objects.insert(key, object);
+        Ok(())
     }
 
     /// Whether the upload is open and each of these parts is the latest of its number.

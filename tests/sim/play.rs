@@ -16,7 +16,7 @@ use wharf::base::worker::Worker as _;
 use wharf::store::fsio::sim::{Call, Fault, SimFs};
 
 use crate::audit;
-use crate::book::{Book, STAYS, all_places};
+use crate::book::{Book, COPIES, STAYS, all_places};
 use crate::client::{Answer, Client, Request};
 use crate::lie::Lie;
 use crate::machine::{Machine, Running};
@@ -26,7 +26,7 @@ use crate::workload;
 /// Clients at a time.
 const CLIENTS_MAX: usize = 5;
 /// Operations of one life.
-const OPERATIONS: u64 = 24;
+const OPERATIONS: u64 = 28;
 /// Power cuts after the first come somewhere below this operation of their disk.
 const LATER_CUTS_BELOW: u64 = 400;
 
@@ -127,6 +127,7 @@ impl Play {
         let mut running = self.machine.start()?;
         audit::check_named(&self.machine, &running)?;
         audit::make_bucket(&mut running, STAYS)?;
+        audit::make_bucket(&mut running, COPIES)?;
         self.settle(&mut running)?;
         let fault = self.fault.take();
         fault.into_iter().for_each(|(call, passing, fault)| self.machine.fs.fail(call, passing, fault));

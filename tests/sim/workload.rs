@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use wharf::base::rng::{Rng as _, SeededRng};
 
 use crate::body::{Bodies, Body};
-use crate::book::{Book, GOES, GOING_KEYS, KEYS, KnownUpload, STAYS, place_of};
+use crate::book::{Book, COPIED_KEYS, COPIES, GOES, GOING_KEYS, KEYS, KnownUpload, STAYS, place_of};
 use crate::model::{Op, OpId, Place, Standing, State};
 
 /// Sizes around every border that the store knows, small ones often: bytes, and how often out of 32.
@@ -26,8 +26,15 @@ fn body(rng: &SeededRng) -> Body {
 
 /// The next operation.
 pub(crate) fn next(rng: &SeededRng, book: &Book) -> (Place, Op) {
-    let (bucket, key) = if rng.below(8) == 0 { (GOES, one_of(rng, &GOING_KEYS)) } else { (STAYS, one_of(rng, &KEYS)) };
+    let (bucket, key) = match rng.below(8) {
+        0 => (GOES, one_of(rng, &GOING_KEYS)),
+        1..=2 => (COPIES, one_of(rng, &COPIED_KEYS)),
+        _ => (STAYS, one_of(rng, &KEYS)),
+    };
     let place = place_of(bucket, key);
+    if rng.below(if bucket == COPIES { 2 } else { 12 }) == 0 {
+        return (place, copy(rng, book, place, key));
+    }
     match rng.below(32) {
         0..=5 => (place, Op::Put { key, body: body(rng), condition: None }),
         6..=7 => (place, Op::Put { key, body: body(rng), condition: Some(standing(rng, book, place, key)) }),
@@ -43,6 +50,17 @@ pub(crate) fn next(rng: &SeededRng, book: &Book) -> (Place, Op) {
         29 => (Place { bucket: GOES, key: None }, Op::DeleteBucket),
         _ => (Place { bucket: GOES, key: None }, Op::CreateBucket),
     }
+}
+
+/// A copy within the place: of what a key of its own holds alone onto itself.
+fn copy(rng: &SeededRng, book: &Book, place: Place, to: &'static str) -> Op {
+    let from = match place.bucket {
+        GOES => one_of(rng, &GOING_KEYS),
+        COPIES => one_of(rng, &COPIED_KEYS),
+        _ => to,
+    };
+    let condition = (rng.below(4) == 0).then(|| standing(rng, book, place, to));
+    Op::Copy { from, to, keeps_attributes: rng.below(2) == 0, condition }
 }
 
 /// What ends this upload.

@@ -9,6 +9,7 @@
 
 mod commits;
 mod complete;
+mod copies;
 mod documents;
 mod expiry;
 mod listing;

@@ -12,9 +12,10 @@ use crate::s3::call::{Call, document, single};
 use crate::s3::error::{Code, Error};
 use crate::s3::op::{BodyRule, Op, Target};
 use crate::s3::receive::{self, Declaration};
+use crate::s3::slow::{self, Client};
 use crate::s3::xml::{self, Document, Element};
 use crate::s3::{conditions, headers};
-use crate::store::types::{CompleteRequest, ETag, ListedPart, PartNumber};
+use crate::store::types::{Bucket, CompleteRequest, ETag, ListedPart, PartNumber, UploadId};
 use crate::wire::Body;
 
 /// The row.
@@ -32,12 +33,17 @@ pub static OP: Op = Op {
 
 async fn run(mut call: Call) -> Result<Response<Body>, Error> {
     let bucket = call.bucket()?;
-    let key = call.key()?.clone();
     let id = call.upload_id()?;
     let object = object_of(&call.headers)?;
     let declaration = Declaration::without_checksum(&call)?;
     let body = receive::document(&mut call, &declaration, COMPLETE_BODY_MAX_BYTES).await?;
     let request = CompleteRequest { parts: parts(&body)?, ..object };
+    // The answer may begin before the upload is completed, but not before the request has come to its end.
+    slow::answer(Client::of(&call), complete(call, bucket, id, request)).await
+}
+
+async fn complete(call: Call, bucket: Bucket, id: UploadId, request: CompleteRequest) -> Result<Response<Body>, Error> {
+    let key = call.key()?.clone();
     let condition = request.condition;
     let completed = call.store().complete_upload(&bucket, &key, id, request).await;
     let completed = completed.map_err(|error| conditions::explain(condition.as_ref(), error))?;

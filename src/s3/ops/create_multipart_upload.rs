@@ -13,9 +13,6 @@ use crate::s3::xml::Document;
 use crate::store::types::NewUpload;
 use crate::wire::Body;
 
-/// Algorithms that S3 has and wharf does not.
-const UNBUILT_ALGORITHMS: [&str; 5] = ["MD5", "SHA512", "XXHASH3", "XXHASH64", "XXHASH128"];
-
 /// The row.
 pub static OP: Op = Op {
     name: "CreateMultipartUpload",
@@ -48,7 +45,7 @@ async fn run(call: Call) -> Result<Response<Body>, Error> {
 /// The checksum the client promises to send with each part.
 fn promised_checksum(headers: &HeaderMap) -> Result<Option<(ChecksumAlgorithm, ChecksumType)>, Error> {
     let kind = headers::checksum_type(single(headers, "x-amz-checksum-type")?)?;
-    let Some(name) = single(headers, "x-amz-checksum-algorithm")? else {
+    let Some(algorithm) = headers::checksum_algorithm(headers)? else {
         return match kind {
             None => Ok(None),
             Some(_) => Err(Error::invalid_request(
@@ -56,14 +53,6 @@ fn promised_checksum(headers: &HeaderMap) -> Result<Option<(ChecksumAlgorithm, C
             )),
         };
     };
-    if UNBUILT_ALGORITHMS.iter().any(|unbuilt| unbuilt.eq_ignore_ascii_case(name)) {
-        return Err(Error::not_implemented("x-amz-checksum-algorithm", "this checksum algorithm"));
-    }
-    let algorithm = ChecksumAlgorithm::from_name(name).ok_or_else(|| {
-        let message = "Checksum algorithm provided is unsupported. Please try again with any of the valid types: [CRC32, \
-                       CRC32C, CRC64NVME, SHA1, SHA256]";
-        Error::invalid_request(message)
-    })?;
     let kind = kind.unwrap_or_else(|| algorithm.default_type());
     if !algorithm.allows(kind) {
         return Err(Error::invalid_request(format!(

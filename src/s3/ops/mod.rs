@@ -5,6 +5,7 @@ use super::op::Op;
 pub mod abort_multipart_upload;
 pub mod bucket_tagging;
 pub mod complete_multipart_upload;
+pub mod copy_object;
 pub mod create_bucket;
 pub mod create_multipart_upload;
 pub mod delete_bucket;
@@ -25,6 +26,7 @@ pub mod object_tagging;
 pub mod put_object;
 pub mod unbuilt;
 pub mod upload_part;
+pub mod upload_part_copy;
 pub mod versioning;
 
 /// The rows.
@@ -36,6 +38,7 @@ pub static OPS: &[&Op] = &[
     &get_bucket_location::OP,
     &versioning::GET,
     &put_object::OP,
+    &copy_object::OP,
     &get_object::OP,
     &get_object_attributes::OP,
     &head_object::OP,
@@ -46,6 +49,7 @@ pub static OPS: &[&Op] = &[
     &list_object_versions::OP,
     &create_multipart_upload::OP,
     &upload_part::OP,
+    &upload_part_copy::OP,
     &complete_multipart_upload::OP,
     &abort_multipart_upload::OP,
     &list_parts::OP,

@@ -10,7 +10,6 @@ use crate::s3::op::{BodyRule, Op, Target};
 
 /// The rows, by name.
 pub static UNBUILT: &[Op] = &[
-    copy("CopyObject", ""),
     bucket(
         "CreateBucketMetadataConfiguration",
         Method::POST,
@@ -148,28 +147,16 @@ pub static UNBUILT: &[Op] = &[
         "s3:UpdateBucketMetadataJournalTableConfiguration",
     ),
     object("UpdateObjectEncryption", Method::PUT, "encryption", "s3:UpdateObjectEncryption"),
-    copy("UploadPartCopy", "partNumber&uploadId"),
 ];
 
 const fn bucket(name: &'static str, method: Method, query: &'static str, action: &'static str) -> Op {
-    row(name, method, Target::Bucket, query, None, action)
+    row(name, method, Target::Bucket, query, action)
 }
 
 const fn object(name: &'static str, method: Method, query: &'static str, action: &'static str) -> Op {
-    row(name, method, Target::Object, query, None, action)
+    row(name, method, Target::Object, query, action)
 }
 
-const fn copy(name: &'static str, query: &'static str) -> Op {
-    row(name, Method::PUT, Target::Object, query, Some("x-amz-copy-source"), "s3:PutObject")
-}
-
-const fn row(
-    name: &'static str,
-    method: Method,
-    target: Target,
-    query: &'static str,
-    header: Option<&'static str>,
-    action: &'static str,
-) -> Op {
-    Op { name, method, target, query, also: &[], header, action, body: BodyRule::None, run: None }
+const fn row(name: &'static str, method: Method, target: Target, query: &'static str, action: &'static str) -> Op {
+    Op { name, method, target, query, also: &[], header: None, action, body: BodyRule::None, run: None }
 }

@@ -3,8 +3,12 @@
 //! A step reads some rows of the grave, removes their blobs (durably), and commits one batch that forgets blobs and rows. A
 //! crash in between repeats the removal, which is harmless: blob names are never used twice. What is being read is pinned
 //! and stays; the walk comes back to it.
+//!
+//! A manifest that copies share is freed with the last object that names it: the catalog counts those that stand and those
+//! in the grave ([`schema::references_counter`]). Who is the last cannot be overtaken by a copy, because nothing stands any
+//! more that could be copied.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,10 +19,11 @@ use crate::base::worker::{Bell, Next, Worker, WorkerError};
 use crate::store::error::Error;
 use crate::store::maintain::{COMMIT_PAUSE, PendingCommit};
 use crate::store::meta::schema::{
-    self, BucketRecord, CompletedRecord, Content, ManifestRecord, ObjectRecord, PartRecord, UploadRecord,
+    self, BucketRecord, CompletedRecord, Content, ObjectRecord, PartRecord, UploadRecord,
 };
-use crate::store::meta::{Batch, Require, Snapshot, Space, Visit, Write, prefix_end};
+use crate::store::meta::{Batch, Snapshot, Space, Visit, Write, prefix_end};
 use crate::store::multipart::{bury_upload, signed};
+use crate::store::pins::Pins;
 use crate::store::{Store, manifest};
 
 /// How long an idle collector waits. Nobody rings for it: a wake-up for each overwrite would cost the writers more than the
@@ -62,6 +67,8 @@ struct Row {
 struct Plan {
     blobs: Vec<BlobId>,
     batch: Batch,
+    /// For each manifest the references that this step gives back.
+    given_back: HashMap<u64, i64>,
 }
 
 impl Gc {
@@ -134,21 +141,18 @@ impl Gc {
 
     fn plan_row(&self, snapshot: &dyn Snapshot, row: &Row, plan: &mut Plan) -> Result<RowState, Error> {
         let (space, record) = row.read()?;
-        let finished = match space {
+        let state = match space {
             Space::Current => {
                 let (_, object) = schema::decode::<ObjectRecord>(record)?;
-                if self.store.pins.is_pinned(&object.content) {
-                    return Ok(RowState::Pinned);
-                }
-                plan.content(snapshot, &object.content)?
+                plan.object(snapshot, &self.store.pins, &object.content)?
             }
             Space::Uploads => {
                 let (_, upload) = schema::decode::<UploadRecord>(record)?;
-                plan.parts(snapshot, upload.number, None)?
+                plan.parts(snapshot, upload.number, &HashSet::new())?
             }
             Space::Completed => {
                 let (_, completed) = schema::decode::<CompletedRecord>(record)?;
-                plan.parts(snapshot, completed.number, Some(&completed.content))?
+                plan.parts(snapshot, completed.number, &kept(snapshot, &completed.content)?)?
             }
             Space::Buckets => {
                 let (number, _) = schema::decode::<BucketRecord>(record)?;
@@ -156,15 +160,14 @@ impl Gc {
             }
             other => return Err(Error::Corrupt(format!("the grave holds a row of {}", other.name()))),
         };
-        if !finished {
-            return Ok(RowState::Open);
+        if state == RowState::Passed {
+            plan.batch.writes.push(Write::Delete(Space::Grave, row.key.clone()));
         }
-        plan.batch.writes.push(Write::Delete(Space::Grave, row.key.clone()));
-        Ok(RowState::Passed)
+        Ok(state)
     }
 
-    /// Aborts the uploads that were open in a deleted bucket, a bounded number at a time. True when none is left.
-    fn plan_bucket(&self, snapshot: &dyn Snapshot, bucket: u64, plan: &mut Plan) -> Result<bool, Error> {
+    /// Aborts the uploads that were open in a deleted bucket, a bounded number at a time.
+    fn plan_bucket(&self, snapshot: &dyn Snapshot, bucket: u64, plan: &mut Plan) -> Result<RowState, Error> {
         let first = schema::number_key(bucket);
         let mut found = false;
         let mut failure = None;
@@ -186,7 +189,7 @@ impl Gc {
         })?;
         match failure {
             Some(error) => Err(error.into()),
-            None => Ok(!found),
+            None => Ok(RowState::passed_if(!found)),
         }
     }
 }
@@ -199,6 +202,12 @@ enum RowState {
     Pinned,
     /// More to free than fits a step.
     Open,
+}
+
+impl RowState {
+    fn passed_if(finished: bool) -> Self {
+        if finished { Self::Passed } else { Self::Open }
+    }
 }
 
 impl Row {
@@ -221,52 +230,63 @@ impl Plan {
         self.batch.writes.push(Write::Delete(Space::Blobs, id.to_bytes().to_vec()));
     }
 
-    /// Frees a body. True when nothing of it is left after this step.
-    fn content(&mut self, snapshot: &dyn Snapshot, content: &Content) -> Result<bool, Error> {
+    /// Frees what an object that was buried named, unless something else names it or somebody reads it.
+    fn object(&mut self, snapshot: &dyn Snapshot, pins: &Pins, content: &Content) -> Result<RowState, Error> {
         match content {
-            Content::Empty => Ok(true),
-            Content::Inline(number) => {
-                self.batch.writes.push(Write::Delete(Space::Inline, schema::number_key(*number)));
-                Ok(true)
+            Content::Manifest(number) if self.gives_back(snapshot, *number)? => Ok(RowState::Passed),
+            content if pins.is_pinned(content) => Ok(RowState::Pinned),
+            Content::Manifest(number) => self.manifest(snapshot, pins, *number),
+            content => {
+                self.single(content);
+                Ok(RowState::Passed)
             }
-            Content::Blob(_) => {
-                if let Some(id) = content.blob_id() {
-                    self.blob(id);
-                }
-                Ok(true)
-            }
-            Content::Manifest(number) => self.manifest(snapshot, *number),
         }
     }
 
-    /// Gives back one reference; the last one frees the extents, one record a step, from the end.
-    fn manifest(&mut self, snapshot: &dyn Snapshot, number: u64) -> Result<bool, Error> {
-        let key = schema::number_key(number);
-        let Some(record) = snapshot.get(Space::Manifests, &key)? else { return Ok(true) };
-        let (revision, mut manifest) = schema::decode::<ManifestRecord>(&record)?;
-        if manifest.references > 1 {
-            manifest.references -= 1;
-            self.batch.requires.push(Require::Revision(Space::Manifests, key.clone(), revision));
-            self.batch.writes.push(Write::Put(Space::Manifests, key, schema::encode(revision + 1, &manifest)));
-            return Ok(true);
-        }
-        for index in (0..u32::try_from(manifest.starts.len()).unwrap_or(u32::MAX)).rev() {
-            if self.is_full() {
-                return Ok(false);
+    /// Frees a body that is no manifest.
+    fn single(&mut self, content: &Content) {
+        match content {
+            Content::Inline(number) => {
+                self.batch.writes.push(Write::Delete(Space::Inline, schema::number_key(*number)));
             }
-            let Some(extents) = manifest::extents(snapshot, number, index)? else { continue };
-            for extent in extents {
-                self.content(snapshot, &extent.content)?;
-            }
-            self.batch.writes.push(Write::Delete(Space::Extents, schema::extents_key(number, index)));
+            Content::Blob(_) => content.blob_id().into_iter().for_each(|id| self.blob(id)),
+            Content::Empty | Content::Manifest(_) => {}
         }
-        self.batch.writes.push(Write::Delete(Space::Manifests, key));
+    }
+
+    /// Gives back a reference, if it is not the last one.
+    fn gives_back(&mut self, snapshot: &dyn Snapshot, manifest: u64) -> Result<bool, Error> {
+        let name = schema::references_counter(manifest);
+        let given_back = self.given_back.entry(manifest).or_default();
+        if snapshot.counter(&name)? <= *given_back {
+            return Ok(false);
+        }
+        *given_back += 1;
+        self.batch.writes.push(Write::Add(name, -1));
         Ok(true)
     }
 
-    /// Forgets an upload's part rows and frees what `taken` does not name. True when none is left after this step.
-    fn parts(&mut self, snapshot: &dyn Snapshot, upload: u64, taken: Option<&Content>) -> Result<bool, Error> {
-        let kept = kept(snapshot, taken)?;
+    /// Frees the extents that nothing names any more, one record a step, from the end. A blob may be read under its own name,
+    /// by who began before a copy made a manifest of it.
+    fn manifest(&mut self, snapshot: &dyn Snapshot, pins: &Pins, number: u64) -> Result<RowState, Error> {
+        let Some(manifest) = manifest::read(snapshot, number)? else { return Ok(RowState::Passed) };
+        for index in (0..u32::try_from(manifest.starts.len()).unwrap_or(u32::MAX)).rev() {
+            if self.is_full() {
+                return Ok(RowState::Open);
+            }
+            let Some(extents) = manifest::extents(snapshot, number, index)? else { continue };
+            if extents.iter().any(|extent| pins.is_pinned(&extent.content)) {
+                return Ok(RowState::Pinned);
+            }
+            extents.iter().for_each(|extent| self.single(&extent.content));
+            self.batch.writes.push(Write::Delete(Space::Extents, schema::extents_key(number, index)));
+        }
+        self.batch.writes.push(Write::Delete(Space::Manifests, schema::number_key(number)));
+        Ok(RowState::Passed)
+    }
+
+    /// Forgets an upload's part rows and frees all but what is `kept`.
+    fn parts(&mut self, snapshot: &dyn Snapshot, upload: u64, kept: &HashSet<Content>) -> Result<RowState, Error> {
         let first = schema::number_key(upload);
         let mut rows = Vec::new();
         let room = MAINTENANCE_STEP_ITEMS.saturating_sub(self.batch.writes.len()).max(1);
@@ -279,7 +299,7 @@ impl Plan {
         for (key, record) in rows.into_iter().take(room) {
             let (_, part) = schema::decode::<PartRecord>(&record)?;
             if !kept.contains(&part.content) {
-                self.content(snapshot, &part.content)?;
+                self.single(&part.content);
             }
             bytes = bytes.saturating_add(signed(part.size));
             self.batch.writes.push(Write::Delete(Space::Parts, key));
@@ -287,25 +307,18 @@ impl Plan {
         if bytes != 0 {
             self.batch.writes.push(Write::Add(schema::STAGED_COUNTER.to_vec(), -bytes));
         }
-        Ok(!more)
+        Ok(RowState::passed_if(!more))
     }
 }
 
 /// The bodies a completed object took over. When its manifest is gone already, so are they: freeing them again is harmless.
-fn kept(snapshot: &dyn Snapshot, taken: Option<&Content>) -> Result<HashSet<Content>, Error> {
+fn kept(snapshot: &dyn Snapshot, taken: &Content) -> Result<HashSet<Content>, Error> {
+    let Content::Manifest(number) = taken else { return Ok(HashSet::from([taken.clone()])) };
     let mut kept = HashSet::new();
-    match taken {
-        Some(Content::Manifest(number)) => {
-            let records = manifest::read(snapshot, *number)?.map_or(0, |manifest| manifest.starts.len());
-            for index in 0..u32::try_from(records).unwrap_or(u32::MAX) {
-                let extents = manifest::extents(snapshot, *number, index)?.unwrap_or_default();
-                kept.extend(extents.into_iter().map(|extent| extent.content));
-            }
-        }
-        Some(content) => {
-            kept.insert(content.clone());
-        }
-        None => {}
+    let records = manifest::read(snapshot, *number)?.map_or(0, |manifest| manifest.starts.len());
+    for index in 0..u32::try_from(records).unwrap_or(u32::MAX) {
+        let extents = manifest::extents(snapshot, *number, index)?.unwrap_or_default();
+        kept.extend(extents.into_iter().map(|extent| extent.content));
     }
     Ok(kept)
 }

@@ -21,7 +21,7 @@
 //! | Parts | upload number, 8; part number, 2; growing number, 8 | [`PartRecord`] |
 //! | Completed | upload number, 8 | [`CompletedRecord`] |
 //! | Grave | growing number, 8 | one byte with the space's number, then the buried record |
-//! | Counters | name | the value, 8 bytes, signed |
+//! | Counters | name; for the references of a manifest `references-`, then its number, 8 | the value, 8 bytes, signed |
 //! | BucketDocuments | bucket number, 8; kind, 1 | [`BucketDocumentRecord`] |
 //!
 //! An escaped key is the key with each byte 00 written as 00 FF, then 00 01: so a key sorts before every longer key that
@@ -76,6 +76,14 @@ pub const BUCKETS_COUNTER: &[u8] = b"buckets";
 pub const UPLOADS_COUNTER: &[u8] = b"open-uploads";
 /// Counter: bytes of part rows.
 pub const STAGED_COUNTER: &[u8] = b"staged-bytes";
+
+/// Counter: object records that name this manifest, in `Current` and in the grave, beyond the first. So copies of one object
+/// add to a number, which commutes, and never contend for a record.
+pub fn references_counter(manifest: u64) -> Vec<u8> {
+    let mut name = b"references-".to_vec();
+    name.extend_from_slice(&manifest.to_be_bytes());
+    name
+}
 
 /// A growing number as a key.
 pub fn number_key(number: u64) -> Vec<u8> {
@@ -366,7 +374,7 @@ pub struct BlobRecord {
 /// A record of `Manifests`.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
 pub struct ManifestRecord {
-    /// Object records that name it.
+    /// Object records that named it when it was made: one. [`references_counter`] has those that copies added.
     #[n(0)]
     pub references: u32,
     /// Bytes.
