@@ -68,7 +68,7 @@
 //! # Absent on purpose
 //!
 //! Threads or timers in the store (the supervisor in [`app`] drives its workers; in `tests/sim` the test does), a second copy
-//! of any byte, transactions that outlive a call, locks held over input or output, a cluster protocol, HTTP/2, feature flags,
+//! of a blob (but for UploadPartCopy, whose part has digests of its own), transactions that outlive a call, locks held over input or output, a cluster protocol, HTTP/2, feature flags,
 //! macros of our own. What hyper cannot parse as HTTP gets its bare 400 or 431, without an error document. Damage is logged,
 //! counted and ends the answer; no flag on the object remembers it. redb checks its pages in repair alone, so a damaged page
 //! of the catalog is noticed only where a record no longer decodes.

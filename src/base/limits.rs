@@ -46,6 +46,10 @@ pub const COMPLETE_BODY_MAX_BYTES: usize = 4 << 20;
 pub const DELETE_BODY_MAX_BYTES: usize = 8 << 20;
 /// Any other XML document.
 pub const XML_BODY_MAX_BYTES: usize = 64 << 10;
+/// Documents of all requests together, as far as they have come.
+pub const DOCUMENTS_MAX_BYTES: usize = 256 << 20;
+/// Copies that read and write bytes at a time; further ones wait. More would only share the same disk.
+pub const COPIES_CONCURRENT: usize = 32;
 /// Depth of a request document.
 pub const XML_DEPTH_MAX: usize = 16;
 /// Elements of a request document: CompleteMultipartUpload's 10,000 parts with up to eight each.

@@ -7,6 +7,7 @@ use http::{HeaderMap, HeaderValue, Method, Response, StatusCode};
 use super::address::Address;
 use super::error::{Code, Error};
 use super::query::Query;
+use super::shares::Held;
 use super::{S3Config, Trace};
 use crate::auth::{Authenticated, KeyIdentity};
 use crate::store::Store;
@@ -36,6 +37,8 @@ pub struct Call {
     pub(super) trace: Trace,
     /// Its body; asking it for a byte answers `Expect: 100-continue`.
     pub body: Body,
+    /// The memory its document holds.
+    pub held: Held,
 }
 
 impl Call {
@@ -93,6 +96,17 @@ pub fn single<'a>(headers: &'a HeaderMap, name: &str) -> Result<Option<&'a str>,
     let text =
         text.ok_or_else(|| Error::invalid_request(format!("The header {name} is given twice or is not text.")))?;
     Ok(Some(text.trim()).filter(|text| !text.is_empty()))
+}
+
+/// As [`single`], for headers whose absence means more than nothing: one that is there and empty is no value.
+///
+/// # Errors
+/// `InvalidArgument` for an empty one.
+pub fn filled<'a>(headers: &'a HeaderMap, name: &str) -> Result<Option<&'a str>, Error> {
+    match single(headers, name)? {
+        None if headers.contains_key(name) => Err(Error::argument(format!("The header {name} is empty."), name, "")),
+        value => Ok(value),
+    }
 }
 
 /// An answer without a body.

@@ -152,7 +152,11 @@ pub(super) fn date(headers: &HeaderMap, name: &str) -> Result<Option<u64>, Error
     Ok(single(headers, name)?.and_then(http_date))
 }
 
+/// Seconds since 1970 of a date in one of the three forms of RFC 9110 section 5.6.7, or with a zone as RFC 5322 has it.
 fn http_date(text: &str) -> Option<u64> {
+    if let Ok(date) = httpdate::parse_http_date(text) {
+        return date.duration_since(std::time::UNIX_EPOCH).ok().map(|since| since.as_secs());
+    }
     let zoned = jiff::fmt::rfc2822::DateTimeParser::new().parse_zoned(text).ok()?;
     u64::try_from(zoned.timestamp().as_second()).ok()
 }
@@ -207,6 +211,11 @@ mod tests {
             (&[("if-modified-since", EXACT)], 304),
             (&[("if-modified-since", BEFORE)], 200),
             (&[("if-modified-since", "yesterday")], 200),
+            // The two older forms of RFC 9110 section 5.6.7.
+            (&[("if-unmodified-since", "Sunday, 30-Aug-15 12:35:59 GMT")], 412),
+            (&[("if-unmodified-since", "Sun Aug 30 12:35:59 2015")], 412),
+            (&[("if-unmodified-since", "Sun Aug 30 12:36:00 2015")], 200),
+            (&[("if-unmodified-since", "Sun, 30 Aug 2015 14:35:59 +0200")], 412),
         ] {
             let found = check_read(&headers(pairs), &info()).map_or_else(|error| error.code().status, |()| 200);
             assert_eq!(found, status, "{pairs:?}");

@@ -6,7 +6,7 @@
 use http::HeaderMap;
 
 use super::address::{key_too_long, percent_decode};
-use super::call::{Call, single};
+use super::call::{Call, filled, single};
 use super::conditions::{date, explain, names};
 use super::error::{Code, Error};
 use crate::store::error::{Error as StoreError, Missing};
@@ -66,7 +66,8 @@ impl CopySource {
     }
 }
 
-/// Reads `/bucket/key` or `bucket/key`, percent-encoded once, perhaps with a version.
+/// Reads `/bucket/key` or `bucket/key`, percent-encoded once, perhaps with a version. A plus is a space, as clients that send
+/// one unencoded have found AWS to read it (<https://github.com/aws/aws-sdk-js/issues/1821>).
 ///
 /// # Errors
 /// `InvalidArgument` for what is no such name, `InvalidBucketName`, `KeyTooLongError`, `NotImplemented` for versions and for
@@ -80,9 +81,9 @@ fn parse(text: &str) -> Result<(BucketName, ObjectKey), Error> {
     match version {
         None | Some("null") => {}
         Some("") => return Err(Error::argument("Version id cannot be the empty string", HEADER, text)),
-        Some(_) => return Err(Error::not_implemented(HEADER, "versions of objects")),
+        Some(_) => return Err(Error::argument("Invalid version id specified", HEADER, text)),
     }
-    let path = percent_decode(path).ok_or_else(malformed)?;
+    let path = percent_decode(&path.replace('+', " ")).ok_or_else(malformed)?;
     let path = path.strip_prefix('/').unwrap_or(&path);
     if path.starts_with(ARN) {
         return Err(Error::not_implemented(HEADER, "access points"));
@@ -103,13 +104,13 @@ pub fn check_conditions(headers: &HeaderMap, info: &ObjectInfo) -> Result<(), Er
     let modified = info.modified.seconds();
     let failed = |name: &str| Err(Error::new(Code::PRECONDITION_FAILED).with("Condition", name));
     let (matching, since) = ("x-amz-copy-source-if-match", "x-amz-copy-source-if-unmodified-since");
-    match single(headers, matching)? {
+    match filled(headers, matching)? {
         Some(tags) if !names(tags, &info.etag) => return failed(matching),
         None if date(headers, since)?.is_some_and(|since| modified > since) => return failed(since),
         _ => {}
     }
     let (differing, since) = ("x-amz-copy-source-if-none-match", "x-amz-copy-source-if-modified-since");
-    match single(headers, differing)? {
+    match filled(headers, differing)? {
         Some(tags) if names(tags, &info.etag) => failed(differing),
         None if date(headers, since)?.is_some_and(|since| modified <= since) => failed(since),
         _ => Ok(()),
@@ -138,7 +139,7 @@ mod tests {
             ("bkt/a/b//c", "bkt", "a/b//c"),
             ("/bkt//k", "bkt", "/k"),
             ("bkt%2Fk%2Fl", "bkt", "k/l"),
-            ("bkt/a%20b+c%2525", "bkt", "a b+c%25"),
+            ("bkt/a%20b+c%2B%2525", "bkt", "a b c+%25"),
             ("bkt/%C3%A9", "bkt", "é"),
             ("bkt/k?versionId=null", "bkt", "k"),
             ("bkt/a%3FversionId=null", "bkt", "a?versionId=null"),
@@ -162,7 +163,7 @@ mod tests {
             ("bkt/k?versionId=", "InvalidArgument"),
             ("B_t/k", "InvalidBucketName"),
             (&long, "KeyTooLongError"),
-            ("bkt/k?versionId=3HL4kqtJlcpXroDTDmJ", "NotImplemented"),
+            ("bkt/k?versionId=3HL4kqtJlcpXroDTDmJ", "InvalidArgument"),
             ("arn:aws:s3:us-west-2:123456789012:accesspoint/my/object/k", "NotImplemented"),
         ] {
             assert_eq!(read(text), Err(code), "{text}");

@@ -82,6 +82,7 @@ impl Code {
     pub const REQUEST_TIMEOUT: Self = code("RequestTimeout", 400, "Your socket connection to the server was not read from or written to within the timeout period.");
     pub const SERVICE_UNAVAILABLE: Self = code("ServiceUnavailable", 503, "Service is unable to handle request. Please try again.");
     pub const SIGNATURE_DOES_NOT_MATCH: Self = code("SignatureDoesNotMatch", 403, "The request signature we calculated does not match the signature you provided. Check your key and signing method.");
+    pub const SLOW_DOWN: Self = code("SlowDown", 503, "Please reduce your request rate.");
     pub const TOO_MANY_BUCKETS: Self = code("TooManyBuckets", 400, "You have attempted to create more buckets than allowed");
     pub const X_AMZ_CONTENT_SHA256_MISMATCH: Self = code("XAmzContentSHA256Mismatch", 400, "The provided 'x-amz-content-sha256' header does not match what was computed.");
 }

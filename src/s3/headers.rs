@@ -16,8 +16,6 @@ use crate::store::types::{Attributes, ObjectChecksum, ObjectInfo};
 const USER: &str = "x-amz-meta-";
 /// What an object without a type is said to be.
 const DEFAULT_TYPE: &str = "binary/octet-stream";
-/// Algorithms that S3 has and wharf does not.
-const UNBUILT_ALGORITHMS: [&str; 5] = ["MD5", "SHA512", "XXHASH3", "XXHASH64", "XXHASH128"];
 const NOT_UTF8: char = '\0';
 /// The header that names an object's storage class; stored with the object unless it is the default.
 pub const STORAGE_CLASS: &str = "x-amz-storage-class";
@@ -189,7 +187,7 @@ pub fn override_response(headers: &mut HeaderMap, query: &super::query::Query, s
 /// `InvalidRequest` for an unknown algorithm, `NotImplemented` for those that S3 has and wharf does not.
 pub fn checksum_algorithm(headers: &HeaderMap) -> Result<Option<ChecksumAlgorithm>, Error> {
     let Some(name) = single(headers, "x-amz-checksum-algorithm")? else { return Ok(None) };
-    if UNBUILT_ALGORITHMS.iter().any(|unbuilt| unbuilt.eq_ignore_ascii_case(name)) {
+    if ChecksumAlgorithm::is_unbuilt(name) {
         return Err(Error::not_implemented("x-amz-checksum-algorithm", "this checksum algorithm"));
     }
     let algorithm = ChecksumAlgorithm::from_name(name).ok_or_else(|| {
@@ -205,10 +203,9 @@ pub fn checksum_algorithm(headers: &HeaderMap) -> Result<Option<ChecksumAlgorith
 /// # Errors
 /// `InvalidRequest` for an unknown type.
 pub fn checksum_type(text: Option<&str>) -> Result<Option<ChecksumType>, Error> {
-    let known = [ChecksumType::Composite, ChecksumType::FullObject];
-    let find = |text: &str| known.into_iter().find(|kind| kind.name().eq_ignore_ascii_case(text));
     let Some(text) = text else { return Ok(None) };
-    find(text).map(Some).ok_or_else(|| Error::invalid_request("Value for x-amz-checksum-type header is invalid."))
+    let invalid = || Error::invalid_request("Value for x-amz-checksum-type header is invalid.");
+    ChecksumType::from_name(text).map(Some).ok_or_else(invalid)
 }
 
 #[cfg(test)]

@@ -24,7 +24,7 @@ use tokio::time::Instant;
 
 use crate::auth::{Authenticator, Identity, RequestHead};
 use crate::base::clock::Clock;
-use crate::base::digest::{ChecksumAlgorithm, hex};
+use crate::base::digest::hex;
 use crate::base::limits::HEADERS_MAX_BYTES;
 use crate::base::rng::Rng;
 use crate::store::types::{BucketName, ObjectKey};
@@ -38,6 +38,7 @@ use call::Call;
 use error::{Code, Error};
 use op::{BodyRule, Op};
 use query::Query;
+use shares::{Held, Shares};
 
 pub mod address;
 pub mod call;
@@ -52,6 +53,7 @@ pub mod query;
 pub mod receive;
 pub mod refusals;
 pub mod retrieval;
+pub mod shares;
 mod slow;
 pub mod tags;
 pub mod xml;
@@ -72,6 +74,8 @@ pub struct S3Config {
     pub authenticator: Authenticator,
     /// The store.
     pub store: Arc<Store>,
+    /// What all requests share.
+    pub shares: Shares,
     /// Requests are counted here.
     pub metrics: Metrics,
     /// What `/minio/health/ready` answers.
@@ -164,7 +168,7 @@ impl S3 {
         trace.identity = auth.identity.access_key_id().unwrap_or_default().to_owned();
         authorize(op, &auth.identity, &address)?;
         let run = op.run.ok_or_else(|| unbuilt(op))?;
-        refusals::check(&headers, &query)?;
+        refusals::check(op, &headers, &query)?;
         let length = receive::bound(&headers, &auth.payload, op.body)?;
         if op.body == BodyRule::Stream {
             // A body of unknown length is checked as it grows; here only whether there is room at all.
@@ -174,7 +178,8 @@ impl S3 {
         let config = Arc::clone(&self.config);
         let method = head.method.clone();
         let trace = trace.clone();
-        run(Call { config, method, address, query, headers, auth, length, tls, trace, body }).await
+        run(Call { config, method, address, query, headers, auth, length, tls, trace, body, held: Held::default() })
+            .await
     }
 
     /// Counts the request, and logs it when its answer has been taken.
@@ -350,7 +355,7 @@ fn hoisted(headers: &HeaderMap, query: &Query) -> HeaderMap {
         let name = name.to_ascii_lowercase();
         let credential = ["algorithm", "credential", "date", "expires", "signedheaders", "signature", "security-token"];
         let Some(short) = name.strip_prefix("x-amz-") else { continue };
-        let checksum = short == "sdk-checksum-algorithm" || ChecksumAlgorithm::from_header(&name).is_some();
+        let checksum = short == "sdk-checksum-algorithm" || receive::is_checksum_value(&name);
         if credential.contains(&short) || checksum || all.contains_key(&name) {
             continue;
         }

@@ -121,7 +121,8 @@ pub fn select(method: &Method, target: Target, query: &Query, headers: &HeaderMa
     let mut winners = fitting().filter(|op| op.specificity() == best);
     let winner = winners.next().ok_or(Code::METHOD_NOT_ALLOWED)?;
     if let Some(rival) = winners.next() {
-        let message = format!("Conflicting query string parameters: {}, {}", winner.query, rival.query);
+        let asked = |op: &Op| if op.query.is_empty() { op.header.unwrap_or_default() } else { op.query };
+        let message = format!("Conflicting query string parameters: {}, {}", asked(winner), asked(rival));
         return Err(Error::new(Code::INVALID_ARGUMENT).message(message).with("ArgumentName", "ResourceType"));
     }
     match query.names().find(|name| !winner.knows(name) && is_subresource(name)) {

@@ -178,14 +178,21 @@ pub fn checksum_header(headers: &HeaderMap) -> Result<Option<Checksum>, Error> {
     Ok(found)
 }
 
+/// Whether a header or trailer carries a checksum that S3 knows and wharf does not.
+pub fn is_unbuilt_checksum(name: &str) -> bool {
+    name.strip_prefix(CHECKSUM_PREFIX).is_some_and(ChecksumAlgorithm::is_unbuilt)
+}
+
+/// Whether a header of this name carries the value of a checksum; the others of the prefix only speak about it.
+pub fn is_checksum_value(name: &str) -> bool {
+    name.strip_prefix(CHECKSUM_PREFIX).is_some_and(|kind| !matches!(kind, "algorithm" | "type" | "mode"))
+}
+
 /// The headers with values of checksums; the others of the prefix only speak about them.
 pub fn value_headers(headers: &HeaderMap) -> impl Iterator<Item = (&str, &str)> {
-    headers.iter().filter_map(|(name, value)| {
-        let kind = name.as_str().strip_prefix(CHECKSUM_PREFIX)?;
-        let is_value = !matches!(kind, "algorithm" | "type" | "mode");
-        // A value that is not text is certainly not base64.
-        is_value.then(|| (name.as_str(), value.to_str().unwrap_or("?")))
-    })
+    let values = headers.iter().filter(|(name, _)| is_checksum_value(name.as_str()));
+    // A value that is not text is certainly not base64.
+    values.map(|(name, value)| (name.as_str(), value.to_str().unwrap_or("?")))
 }
 
 fn checksum_value(algorithm: ChecksumAlgorithm, value: &str) -> Result<Checksum, Error> {
@@ -219,6 +226,7 @@ fn trailer_algorithm(headers: &HeaderMap, payload: &Payload) -> Result<Option<Ch
     let mut names = decoder.announced().iter().map(HeaderName::as_str);
     match (names.next(), names.next()) {
         (None, _) => Ok(None),
+        (Some(name), None) if is_unbuilt_checksum(name) => Err(Error::not_implemented(name, "this checksum algorithm")),
         (Some(name), None) => ChecksumAlgorithm::from_header(name).map(Some).ok_or_else(unsupported),
         (Some(_), Some(_)) => Err(unsupported()),
     }
@@ -320,7 +328,7 @@ pub async fn stage(call: &mut Call, declaration: &Declaration) -> Result<StagedB
 /// Receives a document of at most `max_bytes`.
 ///
 /// # Errors
-/// As [`stage`], and `MaxMessageLengthExceeded`.
+/// As [`stage`], `MaxMessageLengthExceeded`, and `SlowDown` where the documents of all requests are too many.
 pub async fn document(call: &mut Call, declaration: &Declaration, max_bytes: usize) -> Result<Bytes, Error> {
     let mut reader = Reader::new(call)?;
     let mut hasher = BodyHasher::new(declaration.digests());
@@ -329,6 +337,7 @@ pub async fn document(call: &mut Call, declaration: &Declaration, max_bytes: usi
         if piece.len() > max_bytes.saturating_sub(all.len()) {
             return Err(BodyError::TooLarge(max_bytes).into());
         }
+        call.config.shares.grow(&mut call.held, all.len().saturating_add(piece.len()))?;
         hasher.update(&piece);
         all.extend_from_slice(&piece);
     }

@@ -6,7 +6,9 @@ use http::HeaderMap;
 
 use super::call::single;
 use super::error::{Code, Error};
+use super::op::{Op, Target};
 use super::query::Query;
+use super::receive;
 
 /// The account all buckets belong to, as `x-amz-expected-bucket-owner` names accounts.
 pub const ACCOUNT_ID: &str = "000000000000";
@@ -35,9 +37,6 @@ const REFUSALS: &[Refusal] = &[
     refuse("x-amz-mfa", &[], "deleting with multi-factor authentication"),
     // Amazon has these for directory buckets alone and answers the same.
     refuse("x-amz-if-match-*", &[], "conditions of directory buckets"),
-    refuse("x-amz-checksum-md5", &[], "this checksum algorithm"),
-    refuse("x-amz-checksum-sha512", &[], "this checksum algorithm"),
-    refuse("x-amz-checksum-xxhash*", &[], "this checksum algorithm"),
 ];
 
 /// Refuses what the headers and the query ask for in vain.
@@ -45,18 +44,31 @@ const REFUSALS: &[Refusal] = &[
 /// # Errors
 /// `NotImplemented`; `InvalidBucketOwnerAWSAccountID` for what S3 does not know either; `AccessDenied` for an expected owner
 /// who is another.
-pub fn check(headers: &HeaderMap, query: &Query) -> Result<(), Error> {
+pub fn check(op: &Op, headers: &HeaderMap, query: &Query) -> Result<(), Error> {
     for (name, value) in headers {
+        if receive::is_unbuilt_checksum(name.as_str()) {
+            return Err(Error::not_implemented(name.as_str(), "this checksum algorithm"));
+        }
         let Some(refusal) = REFUSALS.iter().find(|refusal| refusal.is_about(name.as_str())) else { continue };
         if !refusal.harmless.iter().any(|harmless| value.as_bytes().eq_ignore_ascii_case(harmless.as_bytes())) {
             return Err(Error::not_implemented(name.as_str(), refusal.why));
         }
     }
-    if query.get("versionId").is_some_and(|version| version != "null") {
-        return Err(Error::not_implemented("versionId", "versions of objects"));
-    }
+    check_version(op, query)?;
     check_owner(headers, "x-amz-expected-bucket-owner")?;
     check_owner(headers, "x-amz-source-expected-bucket-owner")
+}
+
+/// Until there are versions every object is the version `null`, and no other id was ever given out.
+fn check_version(op: &Op, query: &Query) -> Result<(), Error> {
+    let Some(version) = query.get("versionId").filter(|_| op.target == Target::Object) else { return Ok(()) };
+    let message = match version {
+        _ if !op.also.contains(&"versionId") => "This operation does not accept a version-id.",
+        "null" => return Ok(()),
+        "" => "Version id cannot be the empty string",
+        _ => "Invalid version id specified",
+    };
+    Err(Error::argument(message, "versionId", version))
 }
 
 impl Refusal {
@@ -83,10 +95,12 @@ mod tests {
     use http::{HeaderName, HeaderValue};
 
     use super::*;
+    use crate::s3::ops::get_object::OP as GET;
+    use crate::s3::ops::put_object::OP as PUT;
 
     fn checked(name: &'static str, value: &'static str) -> Result<(), &'static str> {
         let headers = HeaderMap::from_iter([(HeaderName::from_static(name), HeaderValue::from_static(value))]);
-        check(&headers, &Query::default()).map_err(|error| error.code().name)
+        check(&GET, &headers, &Query::default()).map_err(|error| error.code().name)
     }
 
     #[test]
@@ -106,8 +120,6 @@ mod tests {
         ] {
             assert_eq!(checked(name, value), Err("NotImplemented"), "{name}");
         }
-        let query = Query::parse("versionId=3").unwrap();
-        assert_eq!(check(&HeaderMap::new(), &query).unwrap_err().code(), Code::NOT_IMPLEMENTED);
     }
 
     #[test]
@@ -122,7 +134,19 @@ mod tests {
         ] {
             assert_eq!(checked(name, value), Ok(()), "{name}");
         }
-        assert!(check(&HeaderMap::new(), &Query::parse("versionId=null").unwrap()).is_ok());
+    }
+
+    #[test]
+    fn versions_nobody_gave_out() {
+        let asked = |op: &Op, query: &str| {
+            let query = Query::parse(query).unwrap();
+            check(op, &HeaderMap::new(), &query).map_err(|error| error.text().to_owned())
+        };
+        assert_eq!(asked(&GET, "versionId=null"), Ok(()));
+        assert_eq!(asked(&GET, "versionId=3"), Err("Invalid version id specified".to_owned()));
+        assert_eq!(asked(&GET, "versionId="), Err("Version id cannot be the empty string".to_owned()));
+        let refused = Err("This operation does not accept a version-id.".to_owned());
+        assert_eq!(asked(&PUT, "versionId=null"), refused);
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! What GET and HEAD of an object answer alike: conditions, range or part, and the headers.
 //!
-//! A checksum is only ever answered with the bytes it covers: with a part its own, with the whole object the object's, with
-//! any other range none.
+//! A checksum is only ever answered with the bytes it covers: with a part its own, with the whole object the object's (also
+//! where a range asks for all of it, so that clients can verify what they get), with any other range none.
 
 use std::ops::Range;
 

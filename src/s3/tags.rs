@@ -238,7 +238,7 @@ mod tests {
     fn documents_that_are_none() {
         let tag = "<Tag><Key>a</Key><Value>b</Value></Tag>";
         for body in [
-            String::new(),
+            " ".to_owned(),
             "<TagSet/>".to_owned(),
             "<Tagging><TagSet>".to_owned(),
             "<Tagging><TagSet/><TagSet/></Tagging>".to_owned(),

@@ -14,6 +14,9 @@ use sha2::{Digest as _, Sha256};
 
 use combine::Polynomial;
 
+/// Algorithms that S3 has and wharf does not.
+const UNBUILT: [&str; 5] = ["MD5", "SHA512", "XXHASH3", "XXHASH64", "XXHASH128"];
+
 /// A checksum algorithm that a client may ask for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum ChecksumAlgorithm {
@@ -84,6 +87,11 @@ impl ChecksumAlgorithm {
     /// The algorithm whose header is called `header`, in any case.
     pub fn from_header(header: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|algorithm| algorithm.header().eq_ignore_ascii_case(header))
+    }
+
+    /// Whether S3 has an algorithm of this name, in any case, and wharf does not.
+    pub fn is_unbuilt(name: &str) -> bool {
+        UNBUILT.iter().any(|unbuilt| unbuilt.eq_ignore_ascii_case(name))
     }
 
     /// Whether the checksum of a whole can be computed from those of its parts.

@@ -16,7 +16,7 @@ pub static OP: Op = Op {
     method: Method::DELETE,
     target: Target::Object,
     query: "",
-    also: &[],
+    also: &["versionId"],
     header: None,
     action: "s3:DeleteObject",
     body: BodyRule::None,

@@ -22,7 +22,7 @@ pub static OP: Op = Op {
     method: Method::GET,
     target: Target::Object,
     query: "",
-    also: &["partNumber"],
+    also: &["partNumber", "versionId"],
     header: None,
     action: "s3:GetObject",
     body: BodyRule::None,

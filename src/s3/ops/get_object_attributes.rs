@@ -24,7 +24,7 @@ pub static OP: Op = Op {
     method: Method::GET,
     target: Target::Object,
     query: "attributes",
-    also: &[],
+    also: &["versionId"],
     header: None,
     action: "s3:GetObjectAttributes",
     body: BodyRule::None,

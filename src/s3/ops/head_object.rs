@@ -17,7 +17,7 @@ pub static OP: Op = Op {
     method: Method::HEAD,
     target: Target::Object,
     query: "",
-    also: &["partNumber"],
+    also: &["partNumber", "versionId"],
     header: None,
     action: "s3:GetObject",
     body: BodyRule::None,

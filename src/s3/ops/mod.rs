@@ -1,4 +1,4 @@
-//! The operations that are built: one file each, one row each.
+//! The operations: one file for each that is built, or for each document; [`unbuilt`] names the rest.
 
 use super::op::Op;
 

@@ -9,7 +9,7 @@ use http::{HeaderMap, Method, Response};
 
 use crate::base::digest::DigestRequest;
 use crate::base::limits::PUT_SIZE_MAX_BYTES;
-use crate::s3::call::{Call, document, single};
+use crate::s3::call::{Call, document, filled};
 use crate::s3::copy_source::{self, CopySource};
 use crate::s3::error::{Code, Error};
 use crate::s3::op::{BodyRule, Op, Target};
@@ -47,6 +47,7 @@ async fn copy(call: Call) -> Result<Response<Body>, Error> {
     copy_source::check_conditions(&call.headers, &object.info)?;
     let range = range(&call.headers, object.info.size)?;
     let length = range.end.saturating_sub(range.start);
+    let _turn = call.config.shares.copy_turn().await;
     call.store().check_room(length)?;
     let mut writer = call.store().body_writer(Some(length), digests(&upload));
     let mut reader = object.read(range);
@@ -71,7 +72,7 @@ fn digests(upload: &UploadInfo) -> DigestRequest {
 
 /// The bytes to copy of an object of this size.
 fn range(headers: &HeaderMap, size: u64) -> Result<Range<u64>, Error> {
-    let range = match single(headers, RANGE)? {
+    let range = match filled(headers, RANGE)? {
         None => 0..size,
         Some(text) => {
             let (first, last) = read_range(text).ok_or_else(|| {
@@ -79,6 +80,7 @@ fn range(headers: &HeaderMap, size: u64) -> Result<Range<u64>, Error> {
                                are the zero-based offsets of the first and last bytes to copy";
                 Error::argument(message, RANGE, text)
             })?;
+            // AWS says this sentence as InvalidArgument; the code of unsatisfiable ranges is what test suites ask for.
             if last >= size {
                 let message = format!("Range specified is not valid for source object of size: {size}");
                 return Err(Error::new(Code::INVALID_RANGE).message(message).with("RangeRequested", text));
