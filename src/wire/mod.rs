@@ -5,6 +5,7 @@
 
 pub mod body;
 pub mod error;
+pub mod form;
 pub mod handler;
 pub mod idle;
 pub mod incoming;
