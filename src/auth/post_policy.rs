@@ -93,7 +93,8 @@ impl Authenticator {
         let policy = policy_text(fields)?;
         let Credential { access_key_id, date: day, region } = &credential;
         let keyring = self.keyring();
-        let (Some(identity), Some(key)) = (keyring.find(access_key_id), keyring.signing_key(access_key_id, day, region))
+        let (Some(identity), Some(key)) =
+            (keyring.find(access_key_id), keyring.signing_key(access_key_id, day, region))
         else {
             return Err(sigv4::unknown_key(access_key_id));
         };

@@ -245,8 +245,9 @@ impl From<FormError> for Error {
             FormError::NotAForm => Self::new(Code::PRECONDITION_FAILED)
                 .with("Condition", "Bucket POST must be of the enclosure-type multipart/form-data"),
             FormError::Malformed(_) => Self::new(Code::MALFORMED_POST_REQUEST).detail(text),
-            FormError::TooLarge(max) => Self::new(Code::MAX_POST_PRE_DATA_LENGTH_EXCEEDED)
-                .with("MaxPostPreDataLengthBytes", max.to_string()),
+            FormError::TooLarge(max) => {
+                Self::new(Code::MAX_POST_PRE_DATA_LENGTH_EXCEEDED).with("MaxPostPreDataLengthBytes", max.to_string())
+            }
             FormError::Body(error) => error.into(),
         }
     }

@@ -165,7 +165,8 @@ impl Form {
         // Content up to here is known to hold no boundary.
         let mut from = 0;
         while self.place == Place::Content {
-            let found = self.pending.get(from..).and_then(|rest| self.finder.find(rest)).map(|at| at.saturating_add(from));
+            let found =
+                self.pending.get(from..).and_then(|rest| self.finder.find(rest)).map(|at| at.saturating_add(from));
             let at = found.unwrap_or_else(|| self.pending.len() - self.beginning_of_delimiter());
             let delimiter = if found.is_some() { self.delimiter_at(at) } else { Delimiter::Undecided };
             match delimiter {
@@ -231,7 +232,10 @@ impl Form {
     /// Bytes at the end of what is pending that a boundary may begin with.
     fn beginning_of_delimiter(&self) -> usize {
         let longest = self.pending.len().min(self.delimiter.len() - 1);
-        (1..=longest).rev().find(|length| self.pending.ends_with(self.delimiter.get(..*length).unwrap_or_default())).unwrap_or(0)
+        (1..=longest)
+            .rev()
+            .find(|length| self.pending.ends_with(self.delimiter.get(..*length).unwrap_or_default()))
+            .unwrap_or(0)
     }
 
     /// What follows where the delimiter's text stands: a boundary fills its line (RFC 2046 section 5.1.1), so what only

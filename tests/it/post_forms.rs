@@ -47,9 +47,8 @@ fn order_and_number_of_fields() {
     let behind = field("x-amz-meta-b", "2") + &field("submit", "Upload");
     Form { behind, ..Form::new(&bucket, "k", "v").signed() }.send().ok(204);
     assert_eq!(bucket.head("k").send().ok(200).header("x-amz-meta-b"), None);
-    let second = format!(
-        "--{BOUNDARY}\r\nContent-Disposition: form-data; name=\"File\"; filename=\"b\"\r\n\r\nsecond\r\n"
-    );
+    let second =
+        format!("--{BOUNDARY}\r\nContent-Disposition: form-data; name=\"File\"; filename=\"b\"\r\n\r\nsecond\r\n");
     let twice = Form { behind: second, ..Form::new(&bucket, "twice", "v").signed() };
     let text = twice.send().refused(400, "InvalidArgument");
     assert!(text.contains("POST requires exactly one file upload per request."), "{text}");
@@ -58,7 +57,9 @@ fn order_and_number_of_fields() {
     // A key given twice is both, which no condition about one of them allows.
     let keys = Form::new(&bucket, "a", "v").signed_with(&[serde_json::json!({"key": "a"})]).field("key", "b");
     keys.send().refused(403, "AccessDenied");
-    for (name, value, count) in [("x-ignore-a", "", 5000), ("x-ignore-b", "v", 400), ("x-ignore-c", &"v".repeat(20_480), 1)] {
+    for (name, value, count) in
+        [("x-ignore-a", "", 5000), ("x-ignore-b", "v", 400), ("x-ignore-c", &"v".repeat(20_480), 1)]
+    {
         let many = (0..count).fold(Form::new(&bucket, "many", "v").signed(), |form, _| form.field(name, value));
         let text = many.send().refused(400, "MaxPostPreDataLengthExceeded");
         assert_eq!(xml::text(&text, "MaxPostPreDataLengthBytes").as_deref(), Some("20480"));

@@ -30,7 +30,8 @@ fn a_file_of_every_size() {
 fn successes_are_told_as_the_form_wishes() {
     let gateway = Gateway::shared();
     let bucket = gateway.bucket();
-    let status = |value: &str| Form::new(&bucket, "k&\u{e9}/1", "v").field("success_action_status", value).signed().send();
+    let status =
+        |value: &str| Form::new(&bucket, "k&\u{e9}/1", "v").field("success_action_status", value).signed().send();
     for (value, told) in [("200", 200), ("204", 204), ("404", 204), ("", 204), ("303", 204)] {
         assert!(status(value).ok(told).body.is_empty(), "{value}");
     }
@@ -56,7 +57,9 @@ fn successes_are_told_as_the_form_wishes() {
         assert_eq!(answer.header("location"), Some(there.as_str()));
         assert!(answer.body.is_empty());
     }
-    for address in ["", "/relative", "http://", "javascript:alert(1)", "http://x.example/\r\nx-evil: 1", "http://\u{e9}"] {
+    for address in
+        ["", "/relative", "http://", "javascript:alert(1)", "http://x.example/\r\nx-evil: 1", "http://\u{e9}"]
+    {
         redirected("success_action_redirect", address).ok(204);
     }
 }
@@ -198,13 +201,15 @@ fn policies_of_both_versions() {
             }
         }
     }
-    let past = json!({"expiration": expiration(SystemTime::now() - Duration::from_secs(2)), "conditions": [named, starts]});
+    let past =
+        json!({"expiration": expiration(SystemTime::now() - Duration::from_secs(2)), "conditions": [named, starts]});
     let text = Form::new(&bucket, "a/x", "v").signed_v2(&past).send().refused(403, "AccessDenied");
     assert_eq!(xml::text(&text, "Message").as_deref(), Some("Invalid according to Policy: Policy expired."));
     let broken = json!({"expiration": "tomorrow", "conditions": [named]});
     Form::new(&bucket, "a/x", "v").signed_v2(&broken).send().refused(400, "InvalidPolicyDocument");
     let elsewhere = gateway.bucket();
-    let text = Form::new(&elsewhere, "a/x", "v").signed_v2(&policy(&[named, starts])).send().refused(403, "AccessDenied");
+    let text =
+        Form::new(&elsewhere, "a/x", "v").signed_v2(&policy(&[named, starts])).send().refused(403, "AccessDenied");
     assert!(text.contains("$bucket"), "{text}");
     assert!(elsewhere.keys().is_empty());
 }
@@ -255,7 +260,10 @@ fn credentials_that_are_none() {
     v2.clone().without("awsaccesskeyid").send().refused(400, "InvalidArgument");
     v2.clone().field("x-amz-signature", "s").send().refused(400, "InvalidArgument");
     let text = good.clone().without("key").send().refused(400, "InvalidArgument");
-    assert!(text.contains("Bucket POST must contain a field named &apos;key&apos;") || text.contains("named 'key'"), "{text}");
+    assert!(
+        text.contains("Bucket POST must contain a field named &apos;key&apos;") || text.contains("named 'key'"),
+        "{text}"
+    );
     Form::new(&bucket, "k", "v").send().refused(403, "AccessDenied");
     let absent = crate::bucket::Bucket { gateway: &gateway, name: gateway.bucket_name() };
     Form::new(&absent, "k", "v").send().refused(403, "AccessDenied");

@@ -38,8 +38,14 @@ struct Condition {
 
 #[derive(Clone, Debug, PartialEq)]
 enum Rule {
-    Is { field: String, value: String },
-    StartsWith { field: String, prefix: String },
+    Is {
+        field: String,
+        value: String,
+    },
+    StartsWith {
+        field: String,
+        prefix: String,
+    },
     Size(SizeRange),
     /// Nothing satisfies it.
     Never,

@@ -5,15 +5,8 @@ use std::collections::BTreeMap;
 /// What is put in for the name of the file.
 const FILE_NAME: &str = "${filename}";
 /// Fields that authenticate, and so are what they are whatever the file is called.
-const VERBATIM: [&str; 7] = [
-    "policy",
-    "signature",
-    "awsaccesskeyid",
-    "x-amz-algorithm",
-    "x-amz-credential",
-    "x-amz-date",
-    "x-amz-signature",
-];
+const VERBATIM: [&str; 7] =
+    ["policy", "signature", "awsaccesskeyid", "x-amz-algorithm", "x-amz-credential", "x-amz-date", "x-amz-signature"];
 
 /// Fields by name. Names are compared without regard to case, as Amazon S3 does; the values of fields that are given several
 /// times are joined with commas.
@@ -59,11 +52,12 @@ impl PostFields {
 
     /// Bytes of all values once `${filename}` is put in.
     pub fn expanded_bytes(&self, file_name: &str) -> usize {
-        let grown = |value: &str| {
-            let places = value.matches(FILE_NAME).count();
-            value.len().saturating_add(places.saturating_mul(file_name.len()))
+        let grown = |(name, value): (&str, &str)| {
+            let places = if VERBATIM.contains(&name) { 0 } else { value.matches(FILE_NAME).count() };
+            let kept = value.len().saturating_sub(places.saturating_mul(FILE_NAME.len()));
+            kept.saturating_add(places.saturating_mul(file_name.len()))
         };
-        self.0.values().map(|field| grown(&field.value)).fold(0, usize::saturating_add)
+        self.iter().map(grown).fold(0, usize::saturating_add)
     }
 
     /// Puts the name of the file in wherever a field says `${filename}`.

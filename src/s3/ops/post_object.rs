@@ -194,9 +194,7 @@ fn answer(call: &Call, success: &Success, info: &ObjectInfo) -> Response<Body> {
     let key = call.address.key.as_ref().map(ObjectKey::as_str).unwrap_or_default();
     let (etag, location) = (info.etag.quoted(), location(call, &bucket, key));
     let (mut response, location) = match success {
-        Success::Redirect(address) => {
-            (empty(StatusCode::SEE_OTHER), redirection(address, &bucket, key, &etag))
-        }
+        Success::Redirect(address) => (empty(StatusCode::SEE_OTHER), redirection(address, &bucket, key, &etag)),
         Success::Status(StatusCode::CREATED) => {
             let mut answer = Document::bare("PostResponse");
             answer.text("Location", &location).text("Bucket", &bucket).text("Key", key).text("ETag", &etag);

@@ -79,7 +79,11 @@ async fn the_allowance_is_exact() {
 async fn what_has_no_end_is_not_followed() {
     let endless = |start: &'static [u8], again: &'static [u8]| {
         let pieces = stream::iter([start]).chain(stream::repeat(again));
-        Form::new(Body::stream(pieces.map(|piece| Ok(Bytes::from_static(piece))), None), &Boundary("B".to_owned()), 5000)
+        Form::new(
+            Body::stream(pieces.map(|piece| Ok(Bytes::from_static(piece))), None),
+            &Boundary("B".to_owned()),
+            5000,
+        )
     };
     use futures_util::StreamExt as _;
     let part = b"--B\r\nContent-Disposition: form-data; name=a\r\n\r\n";
