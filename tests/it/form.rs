@@ -16,7 +16,7 @@ pub(crate) const BOUNDARY: &str = "----WebKitFormBoundary7MA4YWxkTrZu0gW";
 /// A form being put together: fields, and behind them the file.
 #[derive(Clone)]
 pub(crate) struct Form<'a> {
-    bucket: &'a Bucket<'a>,
+    pub bucket: &'a Bucket<'a>,
     pub fields: Vec<(String, String)>,
     /// The value of the parameter `filename`, quotes and all.
     pub file_name: Option<String>,

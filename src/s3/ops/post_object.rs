@@ -5,7 +5,7 @@
 //! Source: <https://docs.aws.amazon.com/AmazonS3/latest/API/RESTObjectPOST.html>.
 
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode};
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use percent_encoding::{AsciiSet, CONTROLS, NON_ALPHANUMERIC, utf8_percent_encode};
 
 use crate::auth::{Identity, PostFields, SizeRange, missing_field};
 use crate::base::limits::POST_FIELDS_MAX_BYTES;
@@ -181,8 +181,9 @@ fn is_address(text: &str) -> bool {
     !host.is_empty() && HeaderValue::from_str(text).is_ok()
 }
 
-/// The address with the parameters `bucket`, `key` and `etag` behind those it has.
+/// The address with the parameters `bucket`, `key` and `etag` behind those it has, and what is not ASCII in it encoded.
 fn redirection(address: &str, bucket: &str, key: &str, etag: &str) -> String {
+    let address = utf8_percent_encode(address, CONTROLS).to_string();
     let encode = |text: &str| utf8_percent_encode(text, ESCAPED).to_string().replace("%20", "+");
     let (start, fragment) = address.split_at(address.find('#').unwrap_or(address.len()));
     let joint = if start.contains('?') { '&' } else { '?' };

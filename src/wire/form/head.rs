@@ -18,10 +18,8 @@ impl Part {
         let mut part = None;
         for line in lines(head) {
             let (name, value) = split_line(line)?;
-            if name.eq_ignore_ascii_case(b"content-disposition") {
-                if part.replace(disposition(value)?).is_some() {
-                    return Err(FormError::Malformed("a part has two dispositions"));
-                }
+            if name.eq_ignore_ascii_case(b"content-disposition") && part.replace(disposition(value)?).is_some() {
+                return Err(FormError::Malformed("a part has two dispositions"));
             }
             let plain = [&b"7bit"[..], b"8bit", b"binary"].iter().any(|plain| value.eq_ignore_ascii_case(plain));
             if name.eq_ignore_ascii_case(b"content-transfer-encoding") && !plain {
