@@ -1,3 +1,5 @@
+//! Policies and credentials of forms, against AWS's published example and the answers its servers are known to give.
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 

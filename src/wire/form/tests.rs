@@ -1,3 +1,5 @@
+//! Forms cut into pieces of every size, cut short anywhere, without end, and heads that are none.
+
 use futures_util::stream;
 use http::HeaderValue;
 
