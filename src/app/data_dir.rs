@@ -9,8 +9,9 @@ use crate::config::credentials as file_format;
 use crate::store::fsio::real::RealFs;
 use crate::store::fsio::{Fs, HeldLock, create_data_directory};
 
-/// The newest format of the data directory that this program reads and writes.
-const FORMAT: u32 = 1;
+/// The format of the data directory that this program writes; it reads every earlier one. 2: objects may share a body, which
+/// a program that knows only 1 would remove with the first of them.
+const FORMAT: u32 = 2;
 /// The small files here are smaller than this.
 const SMALL_FILE_MAX_BYTES: usize = 4096;
 
@@ -102,10 +103,11 @@ impl DataDir {
         Ok(credentials)
     }
 
-    /// Writes the format where there is none. The catalog was opened and holds this run.
+    /// Writes the format where there is none or an earlier one. The catalog was opened and holds this run, nothing is written
+    /// to it yet.
     pub(super) fn keep_format(&self) -> Result<(), DataDirError> {
         let path = self.path.join("FORMAT");
-        if self.read_text(&path)?.is_some() {
+        if self.read_text(&path)?.is_some_and(|text| text.trim() == FORMAT.to_string()) {
             return Ok(());
         }
         self.fs.replace_file(&path, format!("{FORMAT}\n").as_bytes()).map_err(at(&path))
@@ -129,7 +131,7 @@ impl DataDir {
             .filter(|_| digits.bytes().all(|byte| byte.is_ascii_digit()))
             .unwrap_or_default()
         {
-            FORMAT => Ok(()),
+            1..=FORMAT => Ok(()),
             found if found > FORMAT => Err(DataDirError::Newer { path: self.path.clone(), found }),
             _ => Err(DataDirError::Unreadable { path, why: "it does not hold a format number".to_owned() }),
         }
