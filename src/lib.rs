@@ -12,7 +12,8 @@
 //! 1. [`server`] accepts the connection (TLS or not), reads the head within a deadline and calls one handler.
 //! 2. [`s3`] finds bucket and key ([`s3::address`]), selects the operation (one static row each, `s3::ops`), authenticates
 //!    ([`auth`]), authorises, checks declared lengths and free room. Only then is the body read (this is when a waiting
-//!    client gets its `100 Continue`).
+//!    client gets its `100 Continue`). A POST form carries its credentials in its first fields, so there it is the file that is
+//!    not read before all this.
 //! 3. The body's frames go, without copies, through the aws-chunked decoder where there is one (which verifies the chunks'
 //!    signatures as they pass) into [`store::body::BodyWriter`], which gathers 1 MiB units and hands them to a blocking
 //!    thread: hashed and written in one pass, with a checksum per block, into an unnamed file ([`store::blob::disk`]).
@@ -33,8 +34,8 @@
 //! | --- | --- | --- | --- |
 //! | 0 | [`base`] | clock, rng, ids, limits, digests, buffers, workers | anything else |
 //! | 1 | [`telemetry`] | log, metrics, access log, health | |
-//! | 2 | [`wire`] | HTTP vocabulary: body, range, handler | |
-//! | 3 | [`auth`] | SigV4, URLs presigned with SigV2, aws-chunked framing and its signatures | the store |
+//! | 2 | [`wire`] | HTTP vocabulary: body, form, range, handler | |
+//! | 3 | [`auth`] | SigV4, URLs presigned with SigV2, POST forms and their policies, aws-chunked framing and its signatures | the store |
 //! | 3 | [`store`] | buckets, objects, uploads over catalog and blobs | HTTP, XML, identities |
 //! | 4 | [`server`] | listeners, TLS, deadlines, drain | S3 |
 //! | 4 | [`s3`] | the dialect: one file per operation | the server |

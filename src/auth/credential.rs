@@ -23,9 +23,9 @@ pub(super) struct Credential {
 
 impl Credential {
     /// Reads a credential and checks its scope against `region`. Refusals carry `code`, their sentence begins with
-    /// `prefix`.
+    /// `prefix`, which may be empty.
     pub(super) fn parse(text: &str, region: &str, code: AuthErrorCode, prefix: &str) -> Result<Self, AuthError> {
-        let refuse = |reason: String| AuthError::new(code, format!("{prefix}; {reason}"));
+        let refuse = |reason: String| AuthError::new(code, sentence(prefix, &reason));
         let mut fields = text.rsplitn(5, '/');
         let (Some(terminal), Some(service), Some(named_region), Some(date), Some(access_key_id)) =
             (fields.next(), fields.next(), fields.next(), fields.next(), fields.next())
@@ -65,8 +65,12 @@ impl Credential {
         }
         let reason =
             format!("Invalid credential date \"{}\". This date is not the same as X-Amz-Date: \"{day}\".", self.date);
-        Err(AuthError::new(code, format!("{prefix}; {reason}")))
+        Err(AuthError::new(code, sentence(prefix, &reason)))
     }
+}
+
+fn sentence(prefix: &str, reason: &str) -> String {
+    if prefix.is_empty() { reason.to_owned() } else { format!("{prefix}; {reason}") }
 }
 
 fn malformed() -> String {

@@ -18,6 +18,8 @@ pub enum AuthErrorCode {
     InvalidAccessKeyId,
     /// An argument that has no meaning: an unknown scheme, two mechanisms, a junk `x-amz-content-sha256`.
     InvalidArgument,
+    /// The policy of a POST form cannot be read.
+    InvalidPolicyDocument,
     /// A mechanism or a mode that S3 does not offer, or a mandatory header that is missing.
     InvalidRequest,
     /// A session token, where no temporary credentials exist.

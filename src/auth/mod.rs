@@ -1,5 +1,6 @@
 //! Who sent a request, and whether nobody changed it on the way: SigV4 in the Authorization header and in the query,
-//! URLs presigned with signature version 2, access keys, and the aws-chunked framing whose chunks may be signed.
+//! URLs presigned with signature version 2, POST forms with their policies, access keys, and the aws-chunked framing whose
+//! chunks may be signed.
 //!
 //! Knows S3's vocabulary of refusals but neither HTTP statuses nor XML; never reads the store; is told the time. A
 //! mechanism that is recognised and not built is refused, never taken for no credentials. Deliberately absent:
@@ -19,6 +20,7 @@ mod error;
 mod header;
 mod keyring;
 mod payload;
+mod post_policy;
 mod presign;
 mod sigv2;
 mod sigv4;
@@ -29,6 +31,7 @@ pub use canonical::RequestHead;
 pub use error::{AuthError, AuthErrorCode};
 pub use keyring::{Identity, KeyIdentity, Keyring};
 pub use payload::{ChunkSeed, Payload};
+pub use post_policy::{FormCredentials, PostFields, PostPolicy, SizeRange, missing_field};
 pub use sigv2::covers_parameter as sigv2_covers_parameter;
 pub use sigv4::SigningKey;
 
@@ -57,7 +60,7 @@ impl Authenticator {
         Self { keyring, region: region.into(), sigv2_presign: false }
     }
 
-    /// The same, with URLs presigned with signature version 2 accepted or not.
+    /// The same, with URLs presigned and forms signed with signature version 2 accepted or not.
     #[must_use]
     pub fn sigv2_presign(self, accepted: bool) -> Self {
         Self { sigv2_presign: accepted, ..self }

@@ -12,9 +12,9 @@ mod signer;
 mod sigv2;
 
 /// The key of AWS's examples.
-const KEY_ID: &str = "AKIAIOSFODNN7EXAMPLE";
-const SECRET: &str = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY";
-const REGION: &str = "us-east-1";
+pub(super) const KEY_ID: &str = "AKIAIOSFODNN7EXAMPLE";
+pub(super) const SECRET: &str = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY";
+pub(super) const REGION: &str = "us-east-1";
 /// 2013-05-24T00:00:00Z, the time of AWS's examples.
 const NOW: Timestamp = Timestamp(1_369_353_600_000);
 const EMPTY_SHA256: &str = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";

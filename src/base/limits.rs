@@ -58,6 +58,8 @@ pub const XML_ELEMENTS_MAX: usize = 100_000;
 pub const DELETES_CONCURRENT: usize = 64;
 /// A line of aws-chunked framing: chunk size, extensions and signature.
 pub const CHUNK_LINE_MAX_BYTES: usize = 1024;
+/// What a POST form may contain before its file, boundaries and heads of parts included (AWS: 20 KB), and again behind it.
+pub const POST_FIELDS_MAX_BYTES: usize = 20 << 10;
 /// The trailer section of an aws-chunked body.
 pub const TRAILER_MAX_BYTES: usize = 4096;
 /// Smallest chunk of an aws-chunked body that is not the last (AWS: 8 KiB).

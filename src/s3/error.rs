@@ -10,6 +10,7 @@ use crate::auth::chunked::ChunkedError;
 use crate::auth::{AuthError, AuthErrorCode};
 use crate::base::limits::PART_SIZE_MIN_BYTES;
 use crate::store::error::{Error as StoreError, Invalid, Missing};
+use crate::wire::form::FormError;
 use crate::wire::{Body, BodyError};
 
 /// A code of S3's: <https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html>.
@@ -53,6 +54,7 @@ impl Code {
     pub const INVALID_PART: Self = code("InvalidPart", 400, "One or more of the specified parts could not be found. The part may not have been uploaded, or the specified entity tag may not match the part's entity tag.");
     pub const INVALID_PART_NUMBER: Self = code("InvalidPartNumber", 416, "The requested partnumber is not satisfiable");
     pub const INVALID_PART_ORDER: Self = code("InvalidPartOrder", 400, "The list of parts was not in ascending order. Parts must be ordered by part number.");
+    pub const INVALID_POLICY_DOCUMENT: Self = code("InvalidPolicyDocument", 400, "The content of the form does not meet the conditions specified in the policy document.");
     pub const INVALID_RANGE: Self = code("InvalidRange", 416, "The requested range is not satisfiable");
     pub const INVALID_REDIRECT_LOCATION: Self = code("InvalidRedirectLocation", 400, "The website redirect location must have a prefix of 'http://' or 'https://' or '/'.");
     pub const INVALID_REQUEST: Self = code("InvalidRequest", 400, "Invalid Request");
@@ -61,9 +63,11 @@ impl Code {
     pub const INVALID_TOKEN: Self = code("InvalidToken", 400, "The provided token is malformed or otherwise invalid.");
     pub const INVALID_URI: Self = code("InvalidURI", 400, "Couldn't parse the specified URI.");
     pub const KEY_TOO_LONG: Self = code("KeyTooLongError", 400, "Your key is too long");
+    pub const MALFORMED_POST_REQUEST: Self = code("MalformedPOSTRequest", 400, "The body of your POST request is not well-formed multipart/form-data.");
     pub const MALFORMED_TRAILER: Self = code("MalformedTrailerError", 400, "The request contained trailing data that was not well-formed or did not conform to our published schema.");
     pub const MALFORMED_XML: Self = code("MalformedXML", 400, "The XML you provided was not well-formed or did not validate against our published schema");
     pub const MAX_MESSAGE_LENGTH_EXCEEDED: Self = code("MaxMessageLengthExceeded", 400, "Your request was too big.");
+    pub const MAX_POST_PRE_DATA_LENGTH_EXCEEDED: Self = code("MaxPostPreDataLengthExceeded", 400, "Your POST request fields preceding the upload file were too large.");
     pub const METADATA_TOO_LARGE: Self = code("MetadataTooLarge", 400, "Your metadata headers exceed the maximum allowed metadata size");
     pub const METHOD_NOT_ALLOWED: Self = code("MethodNotAllowed", 405, "The specified method is not allowed against this resource.");
     pub const MISSING_CONTENT_LENGTH: Self = code("MissingContentLength", 411, "You must provide the Content-Length HTTP header.");
@@ -208,6 +212,7 @@ impl From<AuthError> for Error {
             AuthErrorCode::AuthorizationQueryParametersError => Code::AUTHORIZATION_QUERY_PARAMETERS,
             AuthErrorCode::InvalidAccessKeyId => Code::INVALID_ACCESS_KEY_ID,
             AuthErrorCode::InvalidArgument => Code::INVALID_ARGUMENT,
+            AuthErrorCode::InvalidPolicyDocument => Code::INVALID_POLICY_DOCUMENT,
             AuthErrorCode::InvalidRequest => Code::INVALID_REQUEST,
             AuthErrorCode::InvalidToken => Code::INVALID_TOKEN,
             AuthErrorCode::NotImplemented => Code::NOT_IMPLEMENTED,
@@ -230,6 +235,21 @@ impl From<BodyError> for Error {
                 Self::new(Code::MAX_MESSAGE_LENGTH_EXCEEDED).with("MaxMessageLengthBytes", max.to_string())
             }
             BodyError::Failed(_) => Self::new(Code::INTERNAL_ERROR).detail(text),
+        }
+    }
+}
+
+impl From<FormError> for Error {
+    fn from(error: FormError) -> Self {
+        let text = error.to_string();
+        match error {
+            FormError::NotAForm => Self::new(Code::PRECONDITION_FAILED)
+                .with("Condition", "Bucket POST must be of the enclosure-type multipart/form-data"),
+            FormError::Malformed(_) => Self::new(Code::MALFORMED_POST_REQUEST).detail(text),
+            FormError::TooLarge(max) => {
+                Self::new(Code::MAX_POST_PRE_DATA_LENGTH_EXCEEDED).with("MaxPostPreDataLengthBytes", max.to_string())
+            }
+            FormError::Body(error) => error.into(),
         }
     }
 }

@@ -2,10 +2,14 @@
 //!
 //! address -> select -> authenticate -> authorize -> refuse what is not built -> bound body -> run -> render.
 //!
+//! A POST form carries its credentials in its fields, so its operation authenticates, authorizes and refuses once it has read
+//! those, in this order and by the same functions, and before it takes a byte of the file.
+//!
 //! Invariants:
 //! - every answer carries a request id, and every failure is one row of [`error::Code`];
 //! - the body is not asked for a byte before its head, its signature, its permission, the room on disk and the existence of
-//!   what it belongs to are known to be good, so `100 Continue` is a promise;
+//!   what it belongs to are known to be good, so `100 Continue` is a promise; only a form's is given for its fields, 20 KiB
+//!   at most, when its head and the room are known to be good;
 //! - a complete or a copy that takes long begins its answer before it is done;
 //! - what is recognised and not built answers 501 or another refusal, never a wrong success.
 //!
@@ -13,7 +17,7 @@
 
 use std::fmt;
 use std::panic::AssertUnwindSafe;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
@@ -102,7 +106,8 @@ pub struct S3 {
 #[derive(Clone, Debug)]
 struct Trace {
     operation: &'static str,
-    identity: String,
+    /// Who sent it, once that is known: the access key id.
+    identity: Arc<OnceLock<String>>,
     resource: String,
     request_id: String,
     host_id: String,
@@ -164,13 +169,19 @@ impl S3 {
             headers: &head.headers,
             bucket_in_host: address.bucket.as_ref().filter(|_| address.virtual_host).map(BucketName::as_str),
         };
-        let auth = self.config.authenticator.authenticate(wire, self.config.clock.now())?;
-        trace.identity = auth.identity.access_key_id().unwrap_or_default().to_owned();
-        authorize(op, &auth.identity, &address)?;
+        let in_form = op.body == BodyRule::Form;
+        let auth = match in_form {
+            true => self.config.authenticator.before_form(wire)?,
+            false => self.config.authenticator.authenticate(wire, self.config.clock.now())?,
+        };
+        if !in_form {
+            trace.identify(&auth.identity);
+            authorize(op, &auth.identity, &address)?;
+        }
         let run = op.run.ok_or_else(|| unbuilt(op))?;
         refusals::check(op, &headers, &query)?;
         let length = receive::bound(&headers, &auth.payload, op.body)?;
-        if op.body == BodyRule::Stream {
+        if matches!(op.body, BodyRule::Stream | BodyRule::Form) {
             // A body of unknown length is checked as it grows; here only whether there is room at all.
             self.config.store.check_room(length.unwrap_or(0))?;
         }
@@ -210,7 +221,7 @@ impl S3 {
                     complete: expected.map_or_else(|| sent.finished(), |expected| sent.bytes() == expected),
                     elapsed: started.elapsed(),
                     request_id: &trace.request_id,
-                    identity: &trace.identity,
+                    identity: trace.identity.get().map_or("", String::as_str),
                     peer: head.extensions.get::<ConnectionInfo>().map_or(nobody, |connection| connection.peer),
                 }
                 .log();
@@ -251,7 +262,7 @@ impl Trace {
         rng.fill(&mut host_id);
         Self {
             operation: UNKNOWN,
-            identity: String::new(),
+            identity: Arc::default(),
             resource: head.uri.path().to_owned(),
             request_id: hex(&request_id).to_ascii_uppercase(),
             host_id: BASE64.encode(host_id),
@@ -267,6 +278,11 @@ impl Trace {
         self.bucket = address.bucket.as_ref().map(ToString::to_string);
         self.key = address.key.as_ref().map(|key| key.as_str().to_owned());
         self.upload = query.get("uploadId").map(str::to_owned);
+    }
+
+    /// Notes who sent the request; what is noted first stays.
+    fn identify(&self, identity: &Identity) {
+        self.identity.get_or_init(|| identity.access_key_id().unwrap_or_default().to_owned());
     }
 
     /// The failure as the client is told; what it must not be told goes to the log.
@@ -303,6 +319,12 @@ impl Trace {
 /// Permission for what the request's own address names.
 fn authorize(op: &Op, identity: &Identity, address: &Address) -> Result<(), Error> {
     permit(op.action, identity, address.bucket.as_ref(), address.key.as_ref())
+}
+
+/// Permission for the object that a form names, and the note of who sent it.
+fn authorize_form(call: &Call, identity: &Identity, key: &ObjectKey) -> Result<(), Error> {
+    call.trace.identify(identity);
+    permit(ops::post_object::OP.action, identity, call.address.bucket.as_ref(), Some(key))
 }
 
 /// Permission to read the source of a copy, which is another address.

@@ -46,6 +46,8 @@ pub enum BodyRule {
     /// The bytes of an object or a part, streamed; their length has to be known beforehand, unless HTTP's chunked coding
     /// says where they end.
     Stream,
+    /// A form with a file in it, streamed. The credentials stand in its fields, so the operation itself authenticates it.
+    Form,
 }
 
 /// What runs an operation.

@@ -13,35 +13,46 @@ use http::{HeaderMap, HeaderName};
 use super::call::{Call, single};
 use super::error::{Code, Error};
 use super::op::BodyRule;
-use crate::auth::Payload;
 use crate::auth::chunked::ChunkedDecoder;
+use crate::auth::{Payload, SizeRange};
 use crate::base::digest::{BodyDigests, BodyHasher, Checksum, ChecksumAlgorithm, DigestRequest};
-use crate::base::limits::PUT_SIZE_MAX_BYTES;
+use crate::base::limits::{POST_FIELDS_MAX_BYTES, PUT_SIZE_MAX_BYTES};
+use crate::store::Store;
 use crate::store::types::StagedBody;
+use crate::wire::form::Form;
 use crate::wire::{Body, BodyError};
 
 const DECODED_LENGTH: &str = "x-amz-decoded-content-length";
 const CHECKSUM_PREFIX: &str = "x-amz-checksum-";
+/// A form with the largest file, and as many fields before and behind it as there may be.
+const FORM_SIZE_MAX_BYTES: u64 = PUT_SIZE_MAX_BYTES + 2 * POST_FIELDS_MAX_BYTES as u64;
 const SDK_ALGORITHM: &str = "x-amz-sdk-checksum-algorithm";
 const TRAILER: &str = "x-amz-trailer";
 
-/// Bounds a body by its head: the bytes of payload it declares. None where it comes in HTTP's chunked coding and nobody
+/// Bounds a body by its head: the bytes of payload it declares, those of a form around its file included. None where it comes in HTTP's chunked coding and nobody
 /// says how much of it there is: then it is bounded as it comes.
 ///
 /// # Errors
-/// `MissingContentLength` for a body of [`BodyRule::Stream`] with neither, `EntityTooLarge`, `MaxMessageLengthExceeded`,
+/// `MissingContentLength` for a body of [`BodyRule::Stream`] or [`BodyRule::Form`] with neither, `EntityTooLarge`, `MaxMessageLengthExceeded`,
 /// `InvalidRequest` and `InvalidArgument` for lengths that are none.
 pub fn bound(headers: &HeaderMap, payload: &Payload, rule: BodyRule) -> Result<Option<u64>, Error> {
     if rule == BodyRule::None {
         return Ok(None);
     }
     let sent = content_length(headers)?;
+    if rule == BodyRule::Form {
+        return match sent {
+            None if !headers.contains_key(TRANSFER_ENCODING) => Err(Code::MISSING_CONTENT_LENGTH.into()),
+            Some(length) if length > FORM_SIZE_MAX_BYTES => Err(too_large(length)),
+            length => Ok(length),
+        };
+    }
     let length = match ChunkedDecoder::of(headers, payload)? {
         Some(framed) => Some(framed.decoded_length()),
         None => decoded_length(headers)?.or(sent),
     };
     match (rule, length) {
-        (BodyRule::None, _) => Ok(None),
+        (BodyRule::None | BodyRule::Form, _) => Ok(None),
         (BodyRule::Xml(max), Some(length)) if length > max as u64 => Err(BodyError::TooLarge(max).into()),
         (BodyRule::Xml(_), None) if !headers.contains_key(TRANSFER_ENCODING) => Ok(Some(0)),
         (BodyRule::Xml(_), length) => Ok(length),
@@ -53,9 +64,11 @@ pub fn bound(headers: &HeaderMap, payload: &Payload, rule: BodyRule) -> Result<O
 }
 
 fn too_large(size: u64) -> Error {
-    Error::new(Code::ENTITY_TOO_LARGE)
-        .with("ProposedSize", size.to_string())
-        .with("MaxSizeAllowed", PUT_SIZE_MAX_BYTES.to_string())
+    proposed(Code::ENTITY_TOO_LARGE, size).with("MaxSizeAllowed", PUT_SIZE_MAX_BYTES.to_string())
+}
+
+fn proposed(code: Code, size: u64) -> Error {
+    Error::new(code).with("ProposedSize", size.to_string())
 }
 
 fn content_length(headers: &HeaderMap) -> Result<Option<u64>, Error> {
@@ -106,6 +119,15 @@ impl Declaration {
             Payload::Unsigned | Payload::UnsignedTrailer | Payload::SignedChunks { .. } => None,
         };
         Ok(Self { md5: content_md5(&call.headers)?, sha256, checksum: None })
+    }
+
+    /// What the fields of a form declare of its file, given as headers.
+    ///
+    /// # Errors
+    /// As [`Self::of_body`].
+    pub fn of_file(fields: &HeaderMap) -> Result<Self, Error> {
+        let checksum = declared_checksum(fields, &Payload::Unsigned)?;
+        Ok(Self { md5: content_md5(fields)?, sha256: None, checksum })
     }
 
     /// The algorithm of the declared checksum.
@@ -322,6 +344,41 @@ pub async fn stage(call: &mut Call, declaration: &Declaration) -> Result<StagedB
     meter.end()?;
     let staged = writer.finish().await?;
     declaration.verify(&staged.digests, &trailers)?;
+    Ok(staged)
+}
+
+/// Receives the file of a form, which its next pieces are, and reads the form to its end.
+///
+/// # Errors
+/// As [`stage`]; `EntityTooLarge` and `EntityTooSmall` for a file of another size than the range; whatever is wrong with the
+/// rest of the form, `InvalidArgument` for a second file in it among it.
+pub async fn stage_file(
+    store: &Store,
+    mut form: Form,
+    declaration: &Declaration,
+    range: SizeRange,
+) -> Result<StagedBody, Error> {
+    let max = range.max.min(PUT_SIZE_MAX_BYTES);
+    let mut writer = store.body_writer(None, declaration.digests());
+    while let Some(piece) = form.next_piece().await? {
+        if piece.len() as u64 > max.saturating_sub(writer.size()) {
+            let size = writer.size().saturating_add(piece.len() as u64);
+            return Err(proposed(Code::ENTITY_TOO_LARGE, size).with("MaxSizeAllowed", max.to_string()));
+        }
+        writer.write(piece).await?;
+    }
+    if writer.size() < range.min {
+        return Err(proposed(Code::ENTITY_TOO_SMALL, writer.size()).with("MinSizeAllowed", range.min.to_string()));
+    }
+    form.allow(POST_FIELDS_MAX_BYTES);
+    while let Some(ignored) = form.next_part().await? {
+        if ignored.name.eq_ignore_ascii_case("file") {
+            return Err(Error::argument("POST requires exactly one file upload per request.", "file", "2"));
+        }
+    }
+    form.finish().await?;
+    let staged = writer.finish().await?;
+    declaration.verify(&staged.digests, &HeaderMap::new())?;
     Ok(staged)
 }
 

@@ -11,6 +11,7 @@
 mod bucket;
 mod certificate;
 mod digests;
+mod form;
 mod gateway;
 mod http;
 mod process;
@@ -44,6 +45,8 @@ mod list_objects;
 mod list_objects_v2;
 mod object_attributes;
 mod object_tagging;
+mod post_forms;
+mod post_object;
 mod put_object;
 mod ranges;
 mod reserve;

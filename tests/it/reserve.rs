@@ -2,6 +2,7 @@
 
 use crate::bucket::{Bucket, Upload};
 use crate::digests::bytes;
+use crate::form::Form;
 use crate::gateway::Launch;
 use crate::process::directory;
 
@@ -28,7 +29,8 @@ fn below_the_reserve_nothing_is_written_and_everything_can_go() {
     let doomed = Upload { bucket: &bucket, key: doomed.key.clone(), id: doomed.id.clone() };
     full.ask_api("/health/ready").ok(200);
     for body in [bytes(10, 1), bytes(100_000, 1)] {
-        for put in [bucket.put("new", body.clone()), upload.part(2, body.clone())] {
+        let form = Form::new(&bucket, "new", body.clone()).signed().request();
+        for put in [bucket.put("new", body.clone()), upload.part(2, body.clone()), form] {
             // The head alone is answered: the body is not waited for, let alone read.
             let mut connection = full.connect();
             let waiting = put.clone().unsigned_header("expect", "100-continue");

@@ -23,6 +23,7 @@ pub mod list_objects;
 pub mod list_objects_v2;
 pub mod list_parts;
 pub mod object_tagging;
+pub mod post_object;
 pub mod put_object;
 pub mod unbuilt;
 pub mod upload_part;
@@ -38,6 +39,7 @@ pub static OPS: &[&Op] = &[
     &get_bucket_location::OP,
     &versioning::GET,
     &put_object::OP,
+    &post_object::OP,
     &copy_object::OP,
     &get_object::OP,
     &get_object_attributes::OP,

@@ -102,7 +102,6 @@ pub static UNBUILT: &[Op] = &[
     ),
     bucket("ListBucketInventoryConfigurations", Method::GET, "inventory", "s3:GetInventoryConfiguration"),
     bucket("ListBucketMetricsConfigurations", Method::GET, "metrics", "s3:GetMetricsConfiguration"),
-    bucket("PostObject", Method::POST, "", "s3:PutObject"),
     bucket("PutBucketAbac", Method::PUT, "abac", "s3:PutBucketAbac"),
     bucket("PutBucketAccelerateConfiguration", Method::PUT, "accelerate", "s3:PutAccelerateConfiguration"),
     bucket("PutBucketAcl", Method::PUT, "acl", "s3:PutBucketAcl"),

@@ -1,0 +1,161 @@
+//! Credentials that a POST form carries in its fields, and the policy they sign.
+//!
+//! The string that is signed is the policy as it came, in base64; everything else of the form is protected by the policy's
+//! conditions alone, so every field has to be covered by one. Fields are judged after `${filename}` has been put in.
+//! A form lives as long as its policy says, but with signature version 4 no longer than a presigned URL may.
+//!
+//! Sources: <https://docs.aws.amazon.com/AmazonS3/latest/API/sigv4-UsingHTTPPOST.html>; the sentences are those that Amazon
+//! S3 answered LocalStack's tests (`TestS3PresignedPost`) and the authors of upload libraries with.
+
+use subtle::ConstantTimeEq as _;
+
+use super::credential::{Credential, parse_amz_date};
+use super::error::{AuthError, AuthErrorCode};
+use super::sigv4::{self, ALGORITHM};
+use super::{Authenticated, Authenticator, Identity, Payload, QueryMechanism, presign};
+use super::{RequestHead, keyring::KeyIdentity};
+use crate::base::clock::Timestamp;
+use crate::base::limits::PRESIGN_MAX;
+
+mod document;
+mod fields;
+
+pub use document::{PostPolicy, SizeRange};
+pub use fields::PostFields;
+
+const ARGUMENT: AuthErrorCode = AuthErrorCode::InvalidArgument;
+
+/// What a form says of who sent it.
+#[derive(Debug)]
+pub struct FormCredentials {
+    /// Who signed its policy.
+    pub identity: Identity,
+    /// What the signer allows. A form without credentials has none that anybody signed.
+    pub policy: Option<PostPolicy>,
+}
+
+impl Authenticator {
+    /// What is known of the sender of a form by its head: nothing yet.
+    ///
+    /// # Errors
+    /// `InvalidRequest` for a head that carries credentials too.
+    pub fn before_form(&self, head: RequestHead<'_>) -> Result<Authenticated, AuthError> {
+        let in_header = head.headers.contains_key(http::header::AUTHORIZATION);
+        if in_header || presign::mechanism(head.query) != QueryMechanism::None {
+            let message = "A POST form carries its credentials in its fields; none are accepted in the Authorization header or \
+                           in the query.";
+            return Err(AuthError::new(AuthErrorCode::InvalidRequest, message));
+        }
+        Ok(Authenticated { identity: Identity::Anonymous, payload: Payload::Unsigned, presigned: false })
+    }
+
+    /// Authenticates a form by its fields. A form without any credentials is anonymous.
+    ///
+    /// # Errors
+    /// Whatever is wrong with the credentials or with the document of the policy, whose conditions are not judged yet.
+    pub fn authenticate_form(&self, fields: &PostFields, now: Timestamp) -> Result<FormCredentials, AuthError> {
+        let has = |names: &[&str]| names.iter().any(|name| fields.get(name).is_some());
+        let identity = match (has(&SIGV4_FIELDS.map(|(field, _)| field)), has(&SIGV2_FIELDS.map(|(field, _)| field))) {
+            (false, false) => return Ok(FormCredentials { identity: Identity::Anonymous, policy: None }),
+            (true, true) => return Err(AuthError::two_mechanisms()),
+            (true, false) => self.verify_form_sigv4(fields, now)?,
+            (false, true) if self.sigv2_presign => self.verify_form_sigv2(fields)?,
+            (false, true) => {
+                let message = "POST forms signed with signature version 2 are not accepted where --sigv2-presign is off. Please \
+                               sign with AWS4-HMAC-SHA256.";
+                return Err(AuthError::new(AuthErrorCode::NotImplemented, message));
+            }
+        };
+        let policy = PostPolicy::parse(policy_text(fields)?)?;
+        Ok(FormCredentials { identity: Identity::Key(identity), policy: Some(policy) })
+    }
+
+    fn verify_form_sigv4(&self, fields: &PostFields, now: Timestamp) -> Result<KeyIdentity, AuthError> {
+        let [algorithm, credential_text, date, signature] = required(fields, SIGV4_FIELDS)?;
+        if algorithm != ALGORITHM {
+            return Err(AuthError::argument(
+                &format!("X-Amz-Algorithm only supports \"{ALGORITHM}\""),
+                "X-Amz-Algorithm",
+                algorithm,
+            ));
+        }
+        let named = |refusal: AuthError| {
+            refusal.with("ArgumentName", "X-Amz-Credential").with("ArgumentValue", credential_text)
+        };
+        let credential = Credential::parse(credential_text, &self.region, ARGUMENT, "").map_err(named)?;
+        let Some(signed_at) = parse_amz_date(date) else {
+            return Err(AuthError::argument("X-Amz-Date must be formated via ISO8601 Long format", "X-Amz-Date", date));
+        };
+        credential.check_date(date, ARGUMENT, "").map_err(named)?;
+        if fields.get("x-amz-security-token").is_some_and(|token| !token.is_empty()) {
+            return Err(AuthError::session_token());
+        }
+        let policy = policy_text(fields)?;
+        let Credential { access_key_id, date: day, region } = &credential;
+        let keyring = self.keyring();
+        let (Some(identity), Some(key)) =
+            (keyring.find(access_key_id), keyring.signing_key(access_key_id, day, region))
+        else {
+            return Err(sigv4::unknown_key(access_key_id));
+        };
+        if !bool::from(key.sign(policy).as_bytes().ct_eq(signature.as_bytes())) {
+            return Err(sigv4::mismatch(access_key_id, signature, policy));
+        }
+        if now.since(signed_at) > PRESIGN_MAX {
+            return Err(document::expired());
+        }
+        Ok(identity.clone())
+    }
+
+    fn verify_form_sigv2(&self, fields: &PostFields) -> Result<KeyIdentity, AuthError> {
+        let [access_key_id, signature] = required(fields, SIGV2_FIELDS)?;
+        if fields.get("x-amz-security-token").is_some_and(|token| !token.is_empty()) {
+            return Err(AuthError::session_token());
+        }
+        let policy = policy_text(fields)?;
+        let keyring = self.keyring();
+        let expected = keyring.sigv2_signature(access_key_id, policy.as_bytes());
+        let (Some(identity), Some(expected)) = (keyring.find(access_key_id), expected) else {
+            return Err(sigv4::unknown_key(access_key_id));
+        };
+        match bool::from(expected.as_bytes().ct_eq(signature.as_bytes())) {
+            true => Ok(identity.clone()),
+            false => Err(sigv4::mismatch(access_key_id, signature, policy)),
+        }
+    }
+}
+
+/// The fields of signature version 4, and as refusals name them, in the order in which they are missed.
+const SIGV4_FIELDS: [(&str, &str); 4] = [
+    ("x-amz-algorithm", "X-Amz-Algorithm"),
+    ("x-amz-credential", "X-Amz-Credential"),
+    ("x-amz-date", "X-Amz-Date"),
+    ("x-amz-signature", "X-Amz-Signature"),
+];
+/// Those of version 2.
+const SIGV2_FIELDS: [(&str, &str); 2] = [("awsaccesskeyid", "AWSAccessKeyId"), ("signature", "Signature")];
+
+fn required<'a, const COUNT: usize>(
+    fields: &'a PostFields,
+    names: [(&str, &str); COUNT],
+) -> Result<[&'a str; COUNT], AuthError> {
+    match names.into_iter().find(|(field, _)| fields.get(field).is_none()) {
+        Some((_, name)) => Err(missing_field(name)),
+        None => Ok(names.map(|(field, _)| fields.get(field).unwrap_or_default())),
+    }
+}
+
+/// The refusal of a form without a field that it must have before its file.
+pub fn missing_field(name: &str) -> AuthError {
+    let message = format!(
+        "Bucket POST must contain a field named '{name}'.  If it is specified, please check the order of the fields."
+    );
+    AuthError::argument(&message, name, "")
+}
+
+fn policy_text(fields: &PostFields) -> Result<&str, AuthError> {
+    fields.get("policy").ok_or_else(|| document::invalid("the form has no field named 'Policy'."))
+}
+
+#[cfg(test)]
+mod tests;
