@@ -113,7 +113,7 @@ fn judge(call: &Call, mut fields: PostFields, file_name: Option<&str>) -> Result
     };
     let key = read_key(call, &credentials.identity, &fields)?;
     let headers = as_headers(&fields)?;
-    refusals::check(&headers, &Query::default())?;
+    refusals::check(&OP, &headers, &Query::default())?;
     let mut attributes = headers::attributes(&headers)?;
     if let Some(tagging) = fields.get("tagging") {
         attributes.tags = tags::from_document(tagging.as_bytes(), Tagged::Object)?;
