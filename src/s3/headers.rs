@@ -123,14 +123,11 @@ fn header_value(stored: &str) -> Option<HeaderValue> {
     }
 }
 
-/// Content-Encoding without the framing of the request, which is not the object's.
+/// Content-Encoding without the framing of the request, which is not the object's. The rest stays as it was written.
 fn without_aws_chunked(value: &str) -> String {
-    let is_framing = |coding: &&str| coding.eq_ignore_ascii_case("aws-chunked");
-    let codings = value.split(',').map(str::trim).filter(|coding| !coding.is_empty());
-    if !codings.clone().any(|coding| is_framing(&coding)) {
-        return value.to_owned();
-    }
-    codings.filter(|coding| !is_framing(coding)).collect::<Vec<_>>().join(",")
+    let is_framing = |coding: &str| coding.trim().eq_ignore_ascii_case("aws-chunked");
+    let kept: Vec<&str> = value.split(',').filter(|coding| !is_framing(coding)).collect();
+    kept.join(",").trim().to_owned()
 }
 
 /// Puts what is known of an object on an answer: attributes, ETag, date, how many tags it has.

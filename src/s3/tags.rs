@@ -66,8 +66,11 @@ fn read_pair(pair: &str) -> Option<(String, String)> {
 /// Reads the document of a request. One without a set of tags has none.
 ///
 /// # Errors
-/// `MalformedXML`, and as [`check`].
+/// `MissingRequestBodyError`, `MalformedXML`, and as [`check`].
 pub fn from_document(body: &[u8], of: Tagged) -> Result<Tags, Error> {
+    if body.is_empty() {
+        return Err(Code::MISSING_REQUEST_BODY.into());
+    }
     let root = xml::parse(body, ROOT)?;
     only(&root, &["TagSet"])?;
     let mut sets = root.children.iter();

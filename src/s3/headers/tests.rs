@@ -69,6 +69,8 @@ fn aws_chunked_is_not_the_objects() {
         ("aws-chunked", None),
         ("gzip, aws-chunked", Some("gzip")),
         ("AWS-Chunked,gzip,br", Some("gzip,br")),
+        ("deflate, gzip,aws-chunked", Some("deflate, gzip")),
+        ("aws-chunked, gzip", Some("gzip")),
         ("gzip, br", Some("gzip, br")),
     ] {
         let back = given_back(attributes(&headers(&[("content-encoding", sent.as_bytes())])).unwrap());
