@@ -118,6 +118,13 @@ pub const DIRECTORY_FILES_MAX: u64 = 16_384;
 pub const EXTENTS_PER_RECORD: usize = 512;
 /// Batches in one group commit.
 pub const GROUP_BATCHES_MAX: usize = 128;
+/// How often a change that requires what it saw of an object is made anew from a fresh look, after a commit was refused because
+/// somebody else changed the object meanwhile. Each lost try is somebody else's success, so the store goes forward, and a look
+/// costs no write: only hundreds who change one key at the same moment come to the end of this and hear of a conflict.
+pub const COMMIT_TRIES_MAX: usize = 256;
+/// How often a copy computes a checksum whose source has another body by the time it is committed. Each body is read once at
+/// most, and somebody else sent it in full: what is read in vain is never more than what was written.
+pub const COPY_CHECKSUM_READS_MAX: usize = 256;
 /// Batches that wait for the committer at a time; further ones are turned away. A batch waits for as long as the disk
 /// takes, even when the request that made it has gone, so requests alone do not bound the queue.
 pub const QUEUED_BATCHES_MAX: usize = 16_384;

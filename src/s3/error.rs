@@ -326,7 +326,7 @@ impl From<Invalid> for Error {
             )),
             Invalid::ChecksumAlgorithm { expected, actual } => checksum_mismatch(expected, actual),
             // Amazon's documentation says BadDigest; its servers say this (recorded by LocalStack's and versitygw's tests).
-            Invalid::ChecksumType { expected, actual: _ } => Self::invalid_request(format!(
+            Invalid::ChecksumType { expected } => Self::invalid_request(format!(
                 "The upload was created using the {expected} checksum mode. The complete request must use the same \
                  checksum mode."
             )),
@@ -408,7 +408,7 @@ mod tests {
             (StoreError::Busy("x".into()).into(), "ServiceUnavailable", 503),
             (StoreError::NotFound(Missing::Upload).into(), "NoSuchUpload", 404),
             (Invalid::PartCount.into(), "MalformedXML", 400),
-            (Invalid::ChecksumType { expected: "COMPOSITE", actual: "FULL_OBJECT" }.into(), "InvalidRequest", 400),
+            (Invalid::ChecksumType { expected: "COMPOSITE" }.into(), "InvalidRequest", 400),
             (BodyError::Truncated.into(), "IncompleteBody", 400),
             (BodyError::TooLarge(5).into(), "MaxMessageLengthExceeded", 400),
             (ChunkedError::MalformedTrailer.into(), "MalformedTrailerError", 400),

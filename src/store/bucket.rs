@@ -59,11 +59,6 @@ impl Store {
         }
     }
 
-    /// All buckets, by name.
-    pub fn list_buckets(&self) -> Result<Vec<Bucket>, Error> {
-        Ok(self.buckets_page("", "", BUCKETS_MAX)?.0)
-    }
-
     /// The first `max` buckets whose names begin with `prefix` and come after `after`, by name, and whether there are more.
     pub fn buckets_page(&self, prefix: &str, after: &str, max: usize) -> Result<(Vec<Bucket>, bool), Error> {
         let prefix = prefix.as_bytes();

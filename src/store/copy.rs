@@ -26,13 +26,10 @@ use crate::store::Store;
 use crate::store::error::{Error, Missing};
 use crate::store::manifest;
 use crate::store::meta::schema::{self, BlobRecord, ChecksumRecord, Content, ExtentRecord};
-use crate::store::meta::{Batch, CommitError, Require, Snapshot, Space, Write};
+use crate::store::meta::{Batch, Require, Snapshot, Space, Write};
 use crate::store::object::{judge, object_record, read_object};
 use crate::store::read::OpenObject;
 use crate::store::types::{CopyRequest, CopyTerms, ObjectInfo};
-
-/// How often a copy looks again after the source or the target changed between the look and the commit.
-const COPY_TRIES: usize = 16;
 
 /// A source as a snapshot shows it.
 struct Found {
@@ -55,18 +52,12 @@ impl Store {
         terms: impl Fn(&ObjectInfo) -> Result<CopyTerms, E> + Send,
     ) -> Result<ObjectInfo, E> {
         self.room.check(0)?;
-        for _ in 0..COPY_TRIES {
-            let source = self.find_source(request)?;
+        self.commit_seen(1, |snapshot| {
+            let source = find_source(snapshot, request)?;
             let terms = terms(&source.info)?;
-            let (copy, batch) = self.plan_copy(request, source, terms)?;
-            match self.meta.commit(batch).await {
-                Ok(()) => return Ok(copy),
-                Err(CommitError::Refused(0)) => return Err(Error::NotFound(Missing::Bucket).into()),
-                Err(CommitError::Refused(_)) => {}
-                Err(unavailable) => return Err(Error::from(unavailable).into()),
-            }
-        }
-        Err(Error::Conflict.into())
+            Ok(self.plan_copy(request, source, terms)?)
+        })
+        .await
     }
 
     /// The checksum of all bytes of an object, which are read for it.
@@ -82,15 +73,6 @@ impl Store {
             hasher = hashed.await?;
         }
         Ok(hasher.finish())
-    }
-
-    fn find_source(&self, request: &CopyRequest<'_>) -> Result<Found, Error> {
-        let (bucket, key) = request.source;
-        let row = schema::object_key(bucket.number, key.as_str());
-        let snapshot = self.snapshot()?;
-        let record = snapshot.get(Space::Current, &row)?.ok_or(Error::NotFound(Missing::Source))?;
-        let (info, content) = read_object(key.clone(), &record)?;
-        Ok(Found { snapshot, row, info, content })
     }
 
     /// The copy and the batch that makes it. Its first requirement is the target's bucket.
@@ -168,6 +150,14 @@ impl Store {
         batch.writes.push(Write::Put(Space::Current, row, record));
         Ok(Content::Manifest(number))
     }
+}
+
+fn find_source(snapshot: Box<dyn Snapshot>, request: &CopyRequest<'_>) -> Result<Found, Error> {
+    let (bucket, key) = request.source;
+    let row = schema::object_key(bucket.number, key.as_str());
+    let record = snapshot.get(Space::Current, &row)?.ok_or(Error::NotFound(Missing::Source))?;
+    let (info, content) = read_object(key.clone(), &record)?;
+    Ok(Found { snapshot, row, info, content })
 }
 
 /// Whether `content` is the manifest that the first copy made of the blob `before`.

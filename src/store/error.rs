@@ -121,12 +121,10 @@ pub enum Invalid {
         actual: &'static str,
     },
     /// The complete named another checksum type than the upload.
-    #[error("the upload was created with checksum type {expected}, not {actual}")]
+    #[error("the upload was created with checksum type {expected}")]
     ChecksumType {
         /// Of the upload.
         expected: &'static str,
-        /// Of the request.
-        actual: &'static str,
     },
     /// The complete's checksum is not the object's.
     #[error("the object's {algorithm} is not the one given")]

@@ -2,6 +2,7 @@
 
 use crate::base::clock::Timestamp;
 use crate::base::digest::{Checksum, ChecksumType};
+use crate::base::limits::COMMIT_TRIES_MAX;
 use crate::store::Store;
 use crate::store::error::{Error, Missing};
 use crate::store::meta::schema::{
@@ -9,10 +10,6 @@ use crate::store::meta::schema::{
 };
 use crate::store::meta::{Batch, CommitError, Require, Snapshot, Space, Write};
 use crate::store::types::{Attributes, Bucket, Condition, ETag, ObjectChecksum, ObjectInfo, ObjectKey, StagedBody};
-
-/// How often a conditional change is judged again after another request changed the key between the look and the commit.
-/// Only a refused commit, which changed nothing, is tried again: no attempt ever meets what one before it did.
-pub(super) const CONDITION_TRIES: usize = 8;
 
 impl Store {
     /// Names a received body: it replaces whatever stands at the key.
@@ -90,23 +87,39 @@ impl Store {
     /// Commits `batch` if `condition` holds for `row` at that moment. The first requirement of `batch` is the bucket; refusals
     /// of its others come back as `Conflict`.
     async fn commit_if(&self, batch: Batch, row: &[u8], condition: Option<&Condition>) -> Result<(), Error> {
-        let Some(condition) = condition else {
-            return self.meta.commit(batch).await.map_err(|error| match error {
-                CommitError::Refused(0) => Error::NotFound(Missing::Bucket),
-                other => other.into(),
-            });
-        };
-        let conditional_at = batch.requires.len();
-        for _ in 0..CONDITION_TRIES {
-            let batch = batch.clone().require(judge(self.snapshot()?.as_ref(), row, condition)?);
+        let given = batch.requires.len();
+        self.commit_seen(given, |snapshot| {
+            let batch = batch.clone();
+            Ok((
+                (),
+                match condition {
+                    Some(condition) => batch.require(judge(snapshot.as_ref(), row, condition)?),
+                    None => batch,
+                },
+            ))
+        })
+        .await
+    }
+
+    /// Commits the batch that `make` makes of a snapshot, and answers what came with it. The first requirement of every batch is
+    /// the bucket; those from index `seen` on say that something is as the snapshot shows it. When one of these is refused,
+    /// somebody else has changed it, and a new batch is made of a new snapshot: a refused commit changed nothing, so no try
+    /// meets what one before it did. Refusals of the others come back as `Conflict`, as does losing every try.
+    pub(super) async fn commit_seen<T, E: From<Error>>(
+        &self,
+        seen: usize,
+        make: impl Fn(Box<dyn Snapshot>) -> Result<(T, Batch), E>,
+    ) -> Result<T, E> {
+        for _ in 0..COMMIT_TRIES_MAX {
+            let (made, batch) = make(self.snapshot()?)?;
             match self.meta.commit(batch).await {
-                Err(CommitError::Refused(0)) => return Err(Error::NotFound(Missing::Bucket)),
-                // Somebody else changed the key since the look: judge again.
-                Err(CommitError::Refused(index)) if index == conditional_at => {}
-                answer => return Ok(answer?),
+                Ok(()) => return Ok(made),
+                Err(CommitError::Refused(0)) => return Err(Error::NotFound(Missing::Bucket).into()),
+                Err(CommitError::Refused(index)) if index >= seen => {}
+                Err(error) => return Err(Error::from(error).into()),
             }
         }
-        Err(Error::Conflict)
+        Err(Error::Conflict.into())
     }
 }
 

@@ -6,8 +6,7 @@
 use crate::store::Store;
 use crate::store::error::{Error, Missing};
 use crate::store::meta::schema::{self, ObjectRecord};
-use crate::store::meta::{Batch, CommitError, Require, Space, Write};
-use crate::store::object::CONDITION_TRIES;
+use crate::store::meta::{Batch, Require, Space, Write};
 use crate::store::types::{Bucket, ObjectKey};
 
 impl Store {
@@ -36,9 +35,8 @@ impl Store {
     async fn change_tags(&self, bucket: &Bucket, key: &ObjectKey, tags: Vec<(String, String)>) -> Result<(), Error> {
         let row = schema::object_key(bucket.number, key.as_str());
         let tags = Some(tags).filter(|tags| !tags.is_empty());
-        for _ in 0..CONDITION_TRIES {
-            let standing = self.snapshot()?.get(Space::Current, &row)?;
-            let standing = standing.ok_or(Error::NotFound(Missing::Object))?;
+        self.commit_seen(1, |snapshot| {
+            let standing = snapshot.get(Space::Current, &row)?.ok_or(Error::NotFound(Missing::Object))?;
             let (revision, mut record) = schema::decode::<ObjectRecord>(&standing)?;
             record.attributes.tags.clone_from(&tags);
             let record = schema::encode(self.numbers.next(), &record);
@@ -46,12 +44,8 @@ impl Store {
                 .require(Self::require_bucket(bucket))
                 .require(Require::Revision(Space::Current, row.clone(), revision))
                 .write(Write::Put(Space::Current, row.clone(), record));
-            match self.meta.commit(batch).await {
-                Err(CommitError::Refused(0)) => return Err(Error::NotFound(Missing::Bucket)),
-                Err(CommitError::Refused(_)) => {}
-                answer => return Ok(answer?),
-            }
-        }
-        Err(Error::Conflict)
+            Ok(((), batch))
+        })
+        .await
     }
 }

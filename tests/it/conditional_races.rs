@@ -54,15 +54,25 @@ fn race<'a>(
     })
 }
 
-/// The one who won; everybody else was told that the condition did not hold or that others were faster.
-fn winner(round: usize, answers: &[Answer]) -> usize {
-    let winners: Vec<_> = (0..answers.len()).filter(|writer| matches!(answers[*writer].status, 200 | 204)).collect();
-    let others = answers.iter().filter(|answer| !matches!(answer.status, 200 | 204));
-    for other in others {
-        assert!(matches!(other.status, 404 | 409 | 412), "round {round}: {other:?}");
-    }
+/// The condition of a writer did not hold, or others were faster.
+const LOST: [u16; 2] = [409, 412];
+/// ... or a delete left nothing that the condition could be about.
+const LOST_TO_DELETES: [u16; 3] = [404, 409, 412];
+
+/// The one who won; everybody else was told that they have `lost`.
+fn winner(round: usize, answers: &[Answer], lost: &[u16]) -> usize {
+    let winners = winners(round, answers, 0..answers.len(), lost);
     assert_eq!(winners.len(), 1, "round {round}: {winners:?} won");
     winners[0]
+}
+
+/// Those of `writers` who won.
+fn winners(round: usize, answers: &[Answer], writers: impl Iterator<Item = usize>, lost: &[u16]) -> Vec<usize> {
+    let (winners, others): (Vec<_>, Vec<_>) = writers.partition(|writer| matches!(answers[*writer].status, 200 | 204));
+    for other in others.into_iter().map(|writer| &answers[writer]) {
+        assert!(lost.contains(&other.status), "round {round}: {other:?}");
+    }
+    winners
 }
 
 fn body(round: usize, writer: usize) -> String {
@@ -78,7 +88,7 @@ fn one_of_sixteen_creates_the_object_in_each_round() {
         let answers = race(&gateway, &mut connections, |writer| {
             bucket.put("k", body(round, writer)).header("if-none-match", "*")
         });
-        let winner = winner(round, &answers);
+        let winner = winner(round, &answers, &LOST);
         let stands = bucket.get("k").send_on(&mut connections[0]).ok(200);
         assert_eq!(stands.text(), body(round, winner));
         // Whoever would remove what somebody else wrote does not.
@@ -99,7 +109,7 @@ fn compare_and_swap_makes_a_chain() {
     for round in 0..ROUNDS {
         let answers =
             race(&gateway, &mut connections, |writer| bucket.put("k", body(round, writer)).header("if-match", &stands));
-        let winner = winner(round, &answers);
+        let winner = winner(round, &answers, &LOST);
         stands = answers[winner].header("etag").unwrap().to_owned();
         assert_eq!(stands, etag(body(round, winner)));
         let head = bucket.head("k").send_on(&mut connections[0]).ok(200);
@@ -162,7 +172,7 @@ fn one_of_sixteen_completes_creates_the_object() {
     for round in 0..UPLOAD_ROUNDS {
         let completes: Vec<_> = (0..WRITERS).map(|writer| ready(&bucket, &body(round, writer))).collect();
         let answers = race(&gateway, &mut connections, |writer| completes[writer].clone().header("if-none-match", "*"));
-        let winner = winner(round, &answers);
+        let winner = winner(round, &answers, &LOST);
         assert_eq!(bucket.get("k").send().ok(200).text(), body(round, winner));
         // The winner hears the same again; the others' uploads are still there and still refused.
         completes[winner].clone().send().ok(200);
@@ -172,36 +182,51 @@ fn one_of_sixteen_completes_creates_the_object() {
     }
 }
 
-/// Puts, completes and deletes that all name the object that stands there.
+/// Puts, completes and deletes that all name the object that stands there, and copies that want to find nothing: one of the
+/// former wins, and a copy only where a delete made room for it.
 #[test]
-fn one_of_puts_completes_and_deletes_wins() {
+fn one_of_puts_completes_and_deletes_wins_and_a_copy_what_a_delete_left() {
     let gateway = gateway();
     let bucket = gateway.bucket();
     let mut connections = connections(&gateway);
-    let (mut put, mut completed, mut deleted) = (0, 0, 0);
+    let source = |writer: usize| format!("source {writer}");
+    (0..WRITERS).for_each(|writer| drop(bucket.put(&format!("source/{writer}"), source(writer)).send().ok(200)));
+    let is_copy = |writer: &usize| writer % 4 == 3;
+    let (mut put, mut completed, mut deleted, mut copied) = (0, 0, 0, 0);
     for round in 0..UPLOAD_ROUNDS * 2 {
         let stands = bucket.put("k", format!("before {round}")).send().ok(200).header("etag").unwrap().to_owned();
         let requests: Vec<_> = (0..WRITERS)
             .map(|writer| match writer % 4 {
-                0 => ready(&bucket, &body(round, writer)),
-                1 => bucket.delete("k"),
-                _ => bucket.put("k", body(round, writer)),
+                0 => ready(&bucket, &body(round, writer)).header("if-match", &stands),
+                1 => bucket.delete("k").header("if-match", &stands),
+                2 => bucket.put("k", body(round, writer)).header("if-match", &stands),
+                _ => bucket
+                    .put("k", "")
+                    .header("x-amz-copy-source", &format!("/{}/source/{writer}", bucket.name))
+                    .header("if-none-match", "*"),
             })
             .collect();
-        let answers = race(&gateway, &mut connections, |writer| requests[writer].clone().header("if-match", &stands));
-        let winner = winner(round, &answers);
+        let answers = race(&gateway, &mut connections, |writer| requests[writer].clone());
+        let won = winners(round, &answers, (0..WRITERS).filter(|writer| !is_copy(writer)), &LOST_TO_DELETES);
+        assert_eq!(won.len(), 1, "round {round}: {won:?} won");
+        let copies = winners(round, &answers, (0..WRITERS).filter(is_copy), &LOST);
         let found = bucket.get("k").send();
-        match winner % 4 {
-            1 => {
+        match (won[0] % 4, copies.as_slice()) {
+            (1, []) => {
                 deleted += 1;
                 found.refused(404, "NoSuchKey");
             }
-            kind => {
-                *(if kind == 0 { &mut completed } else { &mut put }) += 1;
-                assert_eq!(found.ok(200).text(), body(round, winner));
+            (1, [copy]) => {
+                copied += 1;
+                assert_eq!(found.ok(200).text(), source(*copy));
             }
+            (kind @ (0 | 2), []) => {
+                *(if kind == 0 { &mut completed } else { &mut put }) += 1;
+                assert_eq!(found.ok(200).text(), body(round, won[0]));
+            }
+            _ => panic!("round {round}: {won:?} and the copies {copies:?} won"),
         }
     }
-    println!("{put} puts, {completed} completes and {deleted} deletes won");
-    assert!(put > 0 && completed + deleted > 0, "no race: {put} puts, {completed} completes, {deleted} deletes");
+    println!("won: {put} puts, {completed} completes, {deleted} deletes alone, {copied} deletes and a copy each");
+    assert!(put > 0 && completed + deleted + copied > 0, "no race");
 }

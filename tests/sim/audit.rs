@@ -6,7 +6,7 @@ use std::sync::Arc;
 use sha2::{Digest as _, Sha256};
 use wharf::base::clock::Clock as _;
 use wharf::base::id::BlobId;
-use wharf::base::limits::DIRECTORY_FILES_MAX;
+use wharf::base::limits::{BUCKETS_MAX, DIRECTORY_FILES_MAX};
 use wharf::store::blob::{Blobs as _, ReadMode};
 use wharf::store::error::Error;
 use wharf::store::meta::schema::{
@@ -28,7 +28,7 @@ const PAGE: usize = 2;
 pub(crate) fn look(running: &mut Running, book: &mut Book) -> Result<BTreeMap<Place, State>, String> {
     let rows = running.rows()?;
     let mut found: BTreeMap<_, _> = all_places().map(|place| (place, State::default())).collect();
-    let buckets = running.store.list_buckets().map_err(|error| error.to_string())?;
+    let buckets = running.store.buckets_page("", "", BUCKETS_MAX).map_err(|error| error.to_string())?.0;
     for bucket in &buckets {
         let name = BUCKETS.into_iter().find(|name| *name == bucket.name.as_str());
         let name = name.ok_or_else(|| format!("a bucket that nobody asked for: {bucket:?}"))?;
@@ -141,7 +141,7 @@ fn learn_upload(info: &UploadInfo, book: &mut Book) -> Result<OpId, String> {
 fn parts(running: &Running, rows: &Rows, upload: u64, book: &Book) -> Result<Parts, String> {
     let mut parts = Parts::default();
     for (key, record) in rows.get(&Space::Parts).into_iter().flatten() {
-        if schema::leading_number(key) != Some(upload) {
+        if leading_number(key) != Some(upload) {
             continue;
         }
         let (_, record) = decode::<PartRecord>(key, record)?;
@@ -246,7 +246,7 @@ fn check_references(running: &Running, rows: &Rows) -> Result<(), String> {
     }
     let snapshot = running.meta.snapshot().map_err(|error| error.to_string())?;
     for key in rows[&Space::Manifests].keys() {
-        let number = schema::leading_number(key).unwrap_or_default();
+        let number = leading_number(key).unwrap_or_default();
         let further = snapshot.counter(&schema::references_counter(number)).map_err(|error| error.to_string())?;
         let named = namers.remove(&number).unwrap_or_default();
         if named != 1 + further {
@@ -305,7 +305,7 @@ fn check_blob(running: &Running, key: &[u8], record: &[u8]) -> Result<(), String
 fn check_counters(running: &Running, rows: &Rows, named: &Named) -> Result<(), String> {
     let snapshot = running.meta.snapshot().map_err(|error| error.to_string())?;
     let shared = rows[&Space::Counters].keys().filter(|name| name.starts_with(b"references-"));
-    for number in shared.filter_map(|name| schema::leading_number(name.strip_prefix(b"references-")?)) {
+    for number in shared.filter_map(|name| leading_number(name.strip_prefix(b"references-")?)) {
         if !named.manifests.contains(&number) {
             return Err(format!("manifest {number} is counted and gone"));
         }
@@ -363,7 +363,7 @@ impl Named {
             open.insert(decode::<UploadRecord>(key, record)?.1.number);
         }
         for (key, record) in &rows[&Space::Parts] {
-            if schema::leading_number(key).is_some_and(|upload| open.contains(&upload)) {
+            if leading_number(key).is_some_and(|upload| open.contains(&upload)) {
                 let (_, part) = decode::<PartRecord>(key, record)?;
                 named.content(rows, &part.content)?;
                 named.staged_bytes += part.size;
@@ -403,6 +403,11 @@ impl Named {
 
 fn decode<'b, T: minicbor::Decode<'b, ()>>(key: &[u8], record: &'b [u8]) -> Result<(u64, T), String> {
     schema::decode(record).map_err(|error| format!("{key:?}: {error}"))
+}
+
+/// The number that a key begins with.
+fn leading_number(key: &[u8]) -> Option<u64> {
+    key.get(..8)?.try_into().ok().map(u64::from_be_bytes)
 }
 
 /// The path below `blobs` that the format gives to a blob.

@@ -81,6 +81,7 @@ impl Request {
             Op::Copy { from, to, keeps_attributes, condition } => {
                 self.copy(&bucket, from, to, *keeps_attributes, condition.as_ref()).await
             }
+            Op::Tag { key } => done(self.store.put_object_tags(&bucket, &object_key(key), tags(Some(self.id))).await),
             Op::Delete { key } => done(self.store.delete_object(&bucket, &object_key(key), None).await),
             Op::Get { key } => self.get(&bucket, key).await,
             Op::Create { key } => self.create(&bucket, key).await,
@@ -98,33 +99,21 @@ impl Request {
         let staged = self.send(body).await?;
         let condition = condition.map(wanted);
         let key = object_key(key);
-        let conditional = condition.is_some();
-        match self.store.put_object(bucket, &key, staged, attributes(self.id), condition).await {
-            Ok(info) => {
-                check_info(&info, self.id, &Bodies::One(body))?;
-                Ok(Answer::Heard(Outcome::Done))
-            }
-            Err(Error::Conflict) if conditional => Ok(Answer::Failed),
-            Err(error) => Err(refused(error)),
-        }
+        let put = self.store.put_object(bucket, &key, staged, attributes(self.id, None), condition).await;
+        check_info(&put.map_err(refused)?, &Object { tag: self.id, tagged: None, bodies: Bodies::One(body) })?;
+        Ok(Answer::Heard(Outcome::Done))
     }
 
     async fn copy(&self, bucket: &Bucket, from: &str, to: &str, keeps: bool, condition: Option<&Standing>) -> Told {
         let (from, to) = (object_key(from), object_key(to));
         let request = CopyRequest { source: (bucket, &from), target: (bucket, &to), condition: condition.map(wanted) };
-        let own = attributes(self.id);
+        let own = attributes(self.id, None);
         let terms = |source: &ObjectInfo| -> Result<CopyTerms, Error> {
             let attributes = if keeps { source.attributes.clone() } else { own.clone() };
             Ok(CopyTerms { attributes, checksum: None })
         };
-        match self.store.copy_object(&request, terms).await {
-            Ok(info) => {
-                let object = read_info(&info, &self.book.borrow()).map_err(Answer::Wrong)?;
-                Ok(Answer::Heard(Outcome::Found(object)))
-            }
-            Err(Error::Conflict) => Ok(Answer::Failed),
-            Err(error) => Err(refused(error)),
-        }
+        let info = self.store.copy_object(&request, terms).await.map_err(refused)?;
+        Ok(Answer::Heard(Outcome::Found(read_info(&info, &self.book.borrow()).map_err(Answer::Wrong)?)))
     }
 
     /// Sends a body in pieces.
@@ -170,7 +159,7 @@ impl Request {
     }
 
     async fn create(&self, bucket: &Bucket, key: &str) -> Told {
-        let new = NewUpload { attributes: attributes(self.id), checksum: None };
+        let new = NewUpload { attributes: attributes(self.id, None), checksum: None };
         let id = self.store.create_upload(bucket, &object_key(key), new).await.map_err(refused)?;
         if let Some(upload) = self.book.borrow_mut().uploads.get_mut(&self.id) {
             upload.id = Some(id);
@@ -236,26 +225,33 @@ impl Future for Yield {
 pub(crate) fn read_info(info: &ObjectInfo, book: &Book) -> Result<Object, String> {
     let bodies = book.bodies(info.etag)?;
     let tag = tag_of(&info.attributes).ok_or_else(|| format!("nobody's attributes: {info:?}"))?;
-    match check_info(info, tag, &bodies) {
-        Ok(()) => Ok(Object { tag, bodies }),
+    let object = Object { tag, tagged: info.attributes.tags.first().and_then(|(_, by)| by.parse().ok()), bodies };
+    match check_info(info, &object) {
+        Ok(()) => Ok(object),
         Err(answer) => Err(format!("{answer:?}")),
     }
 }
 
-fn check_info(info: &ObjectInfo, tag: OpId, bodies: &Bodies) -> Result<(), Answer> {
+fn check_info(info: &ObjectInfo, object: &Object) -> Result<(), Answer> {
+    let bodies = &object.bodies;
     let same = (info.etag, info.size, info.parts) == (bodies.etag(), bodies.len(), bodies.etag().parts)
-        && info.attributes == attributes(tag)
+        && info.attributes == attributes(object.tag, object.tagged)
         && info.checksum.kind == ChecksumType::FullObject
         && info.checksum.value == bodies.crc64nvme();
-    if same { Ok(()) } else { Err(Answer::Wrong(format!("{tag} {bodies:?} is described as {info:?}"))) }
+    if same { Ok(()) } else { Err(Answer::Wrong(format!("{object:?} is described as {info:?}"))) }
 }
 
-fn attributes(tag: OpId) -> Attributes {
+fn attributes(tag: OpId, tagged: Option<OpId>) -> Attributes {
     Attributes {
         headers: vec![("content-type".to_owned(), format!("application/x-{tag}"))],
         user_metadata: vec![("tag".to_owned(), tag.to_string())],
-        tags: Vec::new(),
+        tags: tags(tagged),
     }
+}
+
+/// The tags that this operation gave, if one did.
+fn tags(tagged: Option<OpId>) -> Vec<(String, String)> {
+    tagged.into_iter().map(|by| ("by".to_owned(), by.to_string())).collect()
 }
 
 /// Who made an object or upload.

@@ -35,6 +35,10 @@ pub(crate) enum Op {
         keeps_attributes: bool,
         condition: Option<Standing>,
     },
+    /// Gives an object the one tag of this operation, in place of what it had.
+    Tag {
+        key: &'static str,
+    },
     Delete {
         key: &'static str,
     },
@@ -101,10 +105,11 @@ pub(crate) enum Outcome {
     CompletedDifferently,
 }
 
-/// An object: who wrote it, and its bytes.
+/// An object: who wrote it, who tagged it since, and its bytes.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Object {
     pub(crate) tag: OpId,
+    pub(crate) tagged: Option<OpId>,
     pub(crate) bodies: Bodies,
 }
 
@@ -160,16 +165,23 @@ impl State {
                 Outcome::Done
             }
             Op::Put { key, body, condition } => {
-                let object = Object { tag: id, bodies: Bodies::One(*body) };
+                let object = Object { tag: id, tagged: None, bodies: Bodies::One(*body) };
                 self.put(key, object, condition.as_ref()).map_or_else(|refused| refused, |()| Outcome::Done)
             }
             Op::Copy { from, to, keeps_attributes, condition } => {
                 let Some(source) = self.objects.get(from) else { return Outcome::NoObject };
-                let tag = if *keeps_attributes { source.tag } else { id };
-                let object = Object { tag, bodies: source.bodies.clone() };
+                let (tag, tagged) = if *keeps_attributes { (source.tag, source.tagged) } else { (id, None) };
+                let object = Object { tag, tagged, bodies: source.bodies.clone() };
                 self.put(to, object.clone(), condition.as_ref())
                     .map_or_else(|refused| refused, |()| Outcome::Found(object))
             }
+            Op::Tag { key } => match self.objects.get_mut(key) {
+                Some(object) => {
+                    object.tagged = Some(id);
+                    Outcome::Done
+                }
+                None => Outcome::NoObject,
+            },
             Op::Delete { key } => {
                 self.objects.remove(key);
                 Outcome::Done
@@ -233,7 +245,7 @@ impl State {
             Some(Upload::Open { .. }) if !found => Outcome::InvalidPart,
             Some(Upload::Open { key, .. }) => {
                 let bodies = Bodies::Parts(listed.iter().map(|(_, body)| *body).collect());
-                self.objects.insert(key, Object { tag: upload, bodies });
+                self.objects.insert(key, Object { tag: upload, tagged: None, bodies });
                 self.uploads.insert(upload, Upload::Completed { parts: listed.to_vec() });
                 Outcome::Done
             }

@@ -26,7 +26,7 @@ use crate::workload;
 /// Clients at a time.
 const CLIENTS_MAX: usize = 5;
 /// Operations of one life.
-const OPERATIONS: u64 = 28;
+const OPERATIONS: u64 = 30;
 /// Power cuts after the first come somewhere below this operation of their disk.
 const LATER_CUTS_BELOW: u64 = 400;
 

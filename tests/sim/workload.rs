@@ -35,6 +35,9 @@ pub(crate) fn next(rng: &SeededRng, book: &Book) -> (Place, Op) {
     if rng.below(if bucket == COPIES { 2 } else { 12 }) == 0 {
         return (place, copy(rng, book, place, key));
     }
+    if rng.below(12) == 0 {
+        return (place, Op::Tag { key });
+    }
     match rng.below(32) {
         0..=5 => (place, Op::Put { key, body: body(rng), condition: None }),
         6..=7 => (place, Op::Put { key, body: body(rng), condition: Some(standing(rng, book, place, key)) }),

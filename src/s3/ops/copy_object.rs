@@ -6,7 +6,9 @@
 
 use http::{HeaderMap, Method, Response};
 
+use crate::base::clock::Timestamp;
 use crate::base::digest::{ChecksumAlgorithm, ChecksumType};
+use crate::base::limits::COPY_CHECKSUM_READS_MAX;
 use crate::s3::call::{Call, document, single};
 use crate::s3::copy_source::{self, CopySource};
 use crate::s3::error::Error;
@@ -17,13 +19,11 @@ use crate::s3::{conditions, headers};
 use crate::store::Store;
 use crate::store::error::Error as StoreError;
 use crate::store::read::OpenObject;
-use crate::store::types::{Attributes, CopyRequest, CopyTerms, ObjectChecksum, ObjectInfo};
+use crate::store::types::{Attributes, CopyRequest, CopyTerms, ETag, ObjectChecksum, ObjectInfo};
 use crate::wire::Body;
 
 /// Headers stored with an object that no copy takes over: only the request's own count.
 const NOT_COPIED: [&str; 2] = [headers::STORAGE_CLASS, headers::REDIRECT_LOCATION];
-/// How often the bytes are read for a checksum when the source changes meanwhile.
-const CHECKSUM_TRIES: usize = 4;
 
 /// The row.
 pub static OP: Op = Op {
@@ -51,7 +51,7 @@ async fn copy(call: Call) -> Result<Response<Body>, Error> {
     let onto_itself = source.bucket.number == bucket.number && source.key == key;
     let request = CopyRequest { source: (&source.bucket, &source.key), target: (&bucket, &key), condition };
     let mut computed = None;
-    for _ in 0..CHECKSUM_TRIES {
+    for _ in 0..COPY_CHECKSUM_READS_MAX {
         let terms = |info: &ObjectInfo| wishes.terms(&call.headers, info, onto_itself, computed.as_ref());
         match call.store().copy_object(&request, terms).await {
             Ok(copy) => return Ok(answer(&copy)),
@@ -87,16 +87,31 @@ impl From<StoreError> for Failure {
     }
 }
 
-/// A checksum of the bytes that the source had at this revision.
+/// Which body an object has. It stays while the object's record is written anew, for other tags or for another copy, so that
+/// nothing is read again for that.
+#[derive(PartialEq, Eq)]
+struct BodyIdentity {
+    size: u64,
+    etag: ETag,
+    modified: Timestamp,
+}
+
+impl BodyIdentity {
+    fn of(info: &ObjectInfo) -> Self {
+        Self { size: info.size, etag: info.etag, modified: info.modified }
+    }
+}
+
+/// A checksum of this body.
 struct Computed {
-    revision: u64,
+    body: BodyIdentity,
     checksum: ObjectChecksum,
 }
 
 async fn compute(store: &Store, object: OpenObject, algorithm: ChecksumAlgorithm) -> Result<Computed, Error> {
-    let revision = object.info.revision;
+    let body = BodyIdentity::of(&object.info);
     let value = store.compute_checksum(object, algorithm).await?;
-    Ok(Computed { revision, checksum: ObjectChecksum { value, kind: ChecksumType::FullObject, parts: None } })
+    Ok(Computed { body, checksum: ObjectChecksum { value, kind: ChecksumType::FullObject, parts: None } })
 }
 
 /// What a request wants other than the source has it.
@@ -140,7 +155,7 @@ impl Wishes {
         }
         let checksum = match (algorithm, computed) {
             (None, _) => None,
-            (Some(_), Some(computed)) if computed.revision == source.revision => Some(computed.checksum.clone()),
+            (Some(_), Some(computed)) if computed.body == BodyIdentity::of(source) => Some(computed.checksum.clone()),
             (Some(algorithm), _) => return Err(Failure::Unread(algorithm)),
         };
         Ok(CopyTerms { attributes: self.attributes_of(source), checksum })
@@ -173,9 +188,8 @@ mod tests {
     use http::{HeaderName, HeaderValue};
 
     use super::*;
-    use crate::base::clock::Timestamp;
     use crate::base::digest::Checksum;
-    use crate::store::types::{ETag, ObjectKey};
+    use crate::store::types::ObjectKey;
 
     fn pairs(pairs: &[(&str, &str)]) -> Vec<(String, String)> {
         pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
@@ -253,5 +267,28 @@ mod tests {
         assert_eq!(terms(&[("x-amz-checksum-algorithm", "CRC31")], false), Err("InvalidRequest"));
         let failing = [("x-amz-checksum-algorithm", "SHA256"), ("x-amz-copy-source-if-match", "\"x\"")];
         assert_eq!(terms(&failing, false), Err("PreconditionFailed"), "nothing is read in vain");
+    }
+
+    #[test]
+    fn a_body_is_read_again_only_when_it_is_another() {
+        let headers = HeaderMap::from_iter([(
+            HeaderName::from_static("x-amz-checksum-algorithm"),
+            HeaderValue::from_static("SHA256"),
+        )]);
+        let wishes = Wishes::of(&headers).unwrap();
+        let value = Checksum::of(ChecksumAlgorithm::Sha256, b"abc");
+        let checksum = ObjectChecksum { value, kind: ChecksumType::FullObject, parts: None };
+        let computed = Computed { body: BodyIdentity::of(&source()), checksum: checksum.clone() };
+        let terms = |source: &ObjectInfo| wishes.terms(&headers, source, false, Some(&computed));
+        let tagged = Attributes { tags: pairs(&[("t", "other")]), ..source().attributes };
+        let rewritten = terms(&ObjectInfo { revision: 8, attributes: tagged, ..source() });
+        assert!(rewritten.is_ok_and(|terms| terms.checksum == Some(checksum)), "only the record was written anew");
+        for other in [
+            ObjectInfo { size: 4, ..source() },
+            ObjectInfo { etag: ETag::of_body([0; 16]), ..source() },
+            ObjectInfo { modified: Timestamp(1_440_938_160_008), ..source() },
+        ] {
+            assert!(matches!(terms(&other), Err(Failure::Unread(ChecksumAlgorithm::Sha256))), "{other:?}");
+        }
     }
 }

@@ -90,11 +90,6 @@ pub fn number_key(number: u64) -> Vec<u8> {
     number.to_be_bytes().to_vec()
 }
 
-/// The number a key begins with.
-pub fn leading_number(key: &[u8]) -> Option<u64> {
-    key.get(..8)?.try_into().ok().map(u64::from_be_bytes)
-}
-
 /// Appends `text` escaped, without its end: the beginning of every key that begins with `text`.
 pub fn push_escaped_prefix(to: &mut Vec<u8>, text: &str) {
     for byte in text.bytes() {
@@ -374,7 +369,8 @@ pub struct BlobRecord {
 /// A record of `Manifests`.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
 pub struct ManifestRecord {
-    /// Object records that named it when it was made: one. [`references_counter`] has those that copies added.
+    /// Written as 1 and never read: the object that the manifest was made for. How many name it beyond the first is in a
+    /// counter, [`references_counter`]. It stays because records only grow.
     #[n(0)]
     pub references: u32,
     /// Bytes.
