@@ -56,6 +56,7 @@ async fn copy(call: Call) -> Result<Response<Body>, Error> {
         match call.store().copy_object(&request, terms).await {
             Ok(copy) => return Ok(answer(&copy)),
             Err(Failure::Unread(algorithm)) => {
+                let _turn = call.config.shares.copy_turn().await;
                 computed = Some(compute(call.store(), source.open(&call)?, algorithm).await?);
             }
             Err(Failure::Request(error)) => return Err(error),
