@@ -23,6 +23,7 @@ use crate::base::offload::Offload;
 use crate::base::rng::{Rng, SystemRng};
 use crate::base::worker::{Next, Worker as _};
 use crate::config::{Config, Credentials};
+use crate::s3::rules::RulesCache;
 use crate::s3::shares::Shares;
 use crate::s3::{self, S3, S3Config};
 use crate::server::{self, Running, Server, tls};
@@ -349,6 +350,7 @@ fn mount(
     front.0.get_or_init(|| {
         S3::new(S3Config {
             shares: Shares::default(),
+            rules: RulesCache::default(),
             region: config.region.clone(),
             domains: config.domains.clone(),
             authenticator: Authenticator::new(keyring, config.region.clone()).sigv2_presign(config.sigv2_presign),

@@ -50,6 +50,8 @@ pub const QUERY_PARAMETERS_MAX: usize = 128;
 pub const COMPLETE_BODY_MAX_BYTES: usize = 4 << 20;
 /// DeleteObjects' document: 1000 keys of 1024 bytes, each perhaps six times as long in entities.
 pub const DELETE_BODY_MAX_BYTES: usize = 8 << 20;
+/// A policy, of identities and of buckets (AWS: 20 KB for buckets).
+pub const POLICY_MAX_BYTES: usize = 20 << 10;
 /// Any other XML document.
 pub const XML_BODY_MAX_BYTES: usize = 64 << 10;
 /// Documents of all requests together, as far as they have come.

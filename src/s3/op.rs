@@ -48,6 +48,9 @@ pub enum BodyRule {
     Stream,
     /// A form with a file in it, streamed. The credentials stand in its fields, so the operation itself authenticates it.
     Form,
+    /// The parameters of a call of another service, in a form of at most so many bytes. Its hash is signed without a header that
+    /// names it, so the operation reads it before it authenticates.
+    Call(usize),
 }
 
 /// What runs an operation.
@@ -81,6 +84,16 @@ impl Op {
     fn keys(&self) -> impl Iterator<Item = (&'static str, Option<&'static str>)> {
         let key = |key: &'static str| key.split_once('=').map_or((key, None), |(name, value)| (name, Some(value)));
         self.query.split('&').filter(|key| !key.is_empty()).map(key)
+    }
+
+    /// Whether it is about objects although its address is a bucket's: then it asks for permission itself, key by key.
+    pub fn asks_by_key(&self) -> bool {
+        self.target == Target::Bucket && matches!(self.action, "s3:PutObject" | "s3:DeleteObject")
+    }
+
+    /// Whether the bucket it names need not be there.
+    pub fn makes_bucket(&self) -> bool {
+        self.action == "s3:CreateBucket"
     }
 
     fn needs(&self, parameter: &str) -> bool {

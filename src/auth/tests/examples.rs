@@ -6,11 +6,15 @@
 use http::Method;
 
 use super::{EMPTY_SHA256, KEY_ID, NOW, Wire};
-use crate::auth::{AuthErrorCode, Payload};
+use crate::auth::{AuthErrorCode, Authenticated, Payload, SignaturePlace};
 use crate::base::clock::Timestamp;
 
 const HOST: (&str, &str) = ("host", "examplebucket.s3.amazonaws.com");
 const DATE: (&str, &str) = ("x-amz-date", "20130524T000000Z");
+
+fn place(accepted: &Authenticated) -> SignaturePlace {
+    accepted.signed.unwrap().place
+}
 
 fn signed(wire: Wire, signed_headers: &str, signature: &str) -> Wire {
     let scope = "20130524/us-east-1/s3/aws4_request";
@@ -38,7 +42,7 @@ fn get_object() -> Wire {
 fn get_object_with_range() {
     let accepted = get_object().accepted();
     assert_eq!(accepted.identity.access_key_id(), Some(KEY_ID));
-    assert!(accepted.identity.key().is_some_and(|key| key.root) && !accepted.presigned);
+    assert!(accepted.identity.key().is_some_and(|key| key.root) && place(&accepted) == SignaturePlace::Header);
     assert!(matches!(accepted.payload, Payload::Exact(hash) if hash[..2] == [0xe3, 0xb0]));
 }
 
@@ -117,7 +121,7 @@ fn presigned_get() {
     );
     let wire = Wire::new(Method::GET, &format!("/test.txt?{query}"), &[HOST]);
     let accepted = wire.accepted();
-    assert!(accepted.presigned && matches!(accepted.payload, Payload::Unsigned));
+    assert!(place(&accepted) == SignaturePlace::Query && matches!(accepted.payload, Payload::Unsigned));
     // Good to the last millisecond of its life, and not one longer.
     wire.authenticate_at(Timestamp(NOW.0 + 86_400_000)).unwrap();
     let late = wire.authenticate_at(Timestamp(NOW.0 + 86_400_001)).unwrap_err();
