@@ -50,8 +50,6 @@ pub const QUERY_PARAMETERS_MAX: usize = 128;
 pub const COMPLETE_BODY_MAX_BYTES: usize = 4 << 20;
 /// DeleteObjects' document: 1000 keys of 1024 bytes, each perhaps six times as long in entities.
 pub const DELETE_BODY_MAX_BYTES: usize = 8 << 20;
-/// A policy, of identities and of buckets (AWS: 20 KB for buckets).
-pub const POLICY_MAX_BYTES: usize = 20 << 10;
 /// Any other XML document.
 pub const XML_BODY_MAX_BYTES: usize = 64 << 10;
 /// Documents of all requests together, as far as they have come.
@@ -72,6 +70,17 @@ pub const POST_FIELDS_MAX_BYTES: usize = 20 << 10;
 pub const TRAILER_MAX_BYTES: usize = 4096;
 /// Smallest chunk of an aws-chunked body that is not the last (AWS: 8 KiB).
 pub const CHUNK_MIN_BYTES: u64 = 8 << 10;
+
+/// A policy's document, of a bucket (AWS: 20 KB) as of an identity or a session (AWS: 6,144 characters at most).
+pub const POLICY_MAX_BYTES: usize = 20 << 10;
+/// Statements of one policy.
+pub const POLICY_STATEMENTS_MAX: usize = 200;
+/// Values of one list in a policy: actions, resources, principals or the values of one condition.
+pub const POLICY_VALUES_MAX: usize = 1000;
+/// Objects and lists within each other in a policy: the values of a condition are the sixth.
+pub const POLICY_DEPTH_MAX: usize = 8;
+/// A pattern of a policy, before and after its variables got their values. An ARN with the longest key is shorter by far.
+pub const POLICY_PATTERN_MAX_CHARACTERS: usize = 2048;
 
 /// Difference allowed between a signature's time and ours.
 pub const CLOCK_SKEW_MAX: Duration = Duration::from_secs(15 * 60);
