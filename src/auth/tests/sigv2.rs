@@ -2,7 +2,7 @@
 
 use http::Method;
 
-use super::{KEY_ID, SECRET, Wire, keyring};
+use super::{KEY_ID, Wire, keyring};
 use crate::auth::{AuthErrorCode, Authenticator, Payload, SignaturePlace, sigv2_covers_parameter};
 use crate::base::clock::Timestamp;
 
