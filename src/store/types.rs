@@ -165,11 +165,13 @@ pub struct Bucket {
 pub enum DocumentKind {
     /// Its tags.
     Tagging = 1,
+    /// Which pages of other origins may use it.
+    Cors = 6,
 }
 
 impl DocumentKind {
     /// All kinds: they go when the bucket goes.
-    pub const ALL: [Self; 1] = [Self::Tagging];
+    pub const ALL: [Self; 2] = [Self::Tagging, Self::Cors];
 }
 
 /// A document that stands beside a bucket. Its bytes mean something to the rank that wrote them and nothing to the store.

@@ -3,6 +3,7 @@
 use super::op::Op;
 
 pub mod abort_multipart_upload;
+pub mod bucket_cors;
 pub mod bucket_tagging;
 pub mod complete_multipart_upload;
 pub mod copy_object;
@@ -24,6 +25,7 @@ pub mod list_objects_v2;
 pub mod list_parts;
 pub mod object_tagging;
 pub mod post_object;
+pub mod preflight;
 pub mod put_object;
 pub mod unbuilt;
 pub mod upload_part;
@@ -62,4 +64,10 @@ pub static OPS: &[&Op] = &[
     &bucket_tagging::GET,
     &bucket_tagging::PUT,
     &bucket_tagging::DELETE,
+    &bucket_cors::GET,
+    &bucket_cors::PUT,
+    &bucket_cors::DELETE,
+    &preflight::OBJECT,
+    &preflight::BUCKET,
+    &preflight::SERVICE,
 ];

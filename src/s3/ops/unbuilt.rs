@@ -24,7 +24,6 @@ pub static UNBUILT: &[Op] = &[
     ),
     bucket("CreateSession", Method::GET, "session", "s3:CreateSession"),
     bucket("DeleteBucketAnalyticsConfiguration", Method::DELETE, "analytics&id", "s3:PutAnalyticsConfiguration"),
-    bucket("DeleteBucketCors", Method::DELETE, "cors", "s3:PutBucketCORS"),
     bucket("DeleteBucketEncryption", Method::DELETE, "encryption", "s3:PutEncryptionConfiguration"),
     bucket(
         "DeleteBucketIntelligentTieringConfiguration",
@@ -56,7 +55,6 @@ pub static UNBUILT: &[Op] = &[
     bucket("GetBucketAccelerateConfiguration", Method::GET, "accelerate", "s3:GetAccelerateConfiguration"),
     bucket("GetBucketAcl", Method::GET, "acl", "s3:GetBucketAcl"),
     bucket("GetBucketAnalyticsConfiguration", Method::GET, "analytics&id", "s3:GetAnalyticsConfiguration"),
-    bucket("GetBucketCors", Method::GET, "cors", "s3:GetBucketCORS"),
     bucket("GetBucketEncryption", Method::GET, "encryption", "s3:GetEncryptionConfiguration"),
     bucket(
         "GetBucketIntelligentTieringConfiguration",
@@ -106,7 +104,6 @@ pub static UNBUILT: &[Op] = &[
     bucket("PutBucketAccelerateConfiguration", Method::PUT, "accelerate", "s3:PutAccelerateConfiguration"),
     bucket("PutBucketAcl", Method::PUT, "acl", "s3:PutBucketAcl"),
     bucket("PutBucketAnalyticsConfiguration", Method::PUT, "analytics&id", "s3:PutAnalyticsConfiguration"),
-    bucket("PutBucketCors", Method::PUT, "cors", "s3:PutBucketCORS"),
     bucket("PutBucketEncryption", Method::PUT, "encryption", "s3:PutEncryptionConfiguration"),
     bucket(
         "PutBucketIntelligentTieringConfiguration",
