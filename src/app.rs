@@ -24,6 +24,7 @@ use crate::base::rng::{Rng, SystemRng};
 use crate::base::worker::{Next, Worker as _};
 use crate::config::{Config, Credentials};
 use crate::s3::rules::RulesCache;
+use crate::s3::cors::Defaults;
 use crate::s3::shares::Shares;
 use crate::s3::{self, S3, S3Config};
 use crate::server::{self, Running, Server, tls};
@@ -130,12 +131,14 @@ async fn run(config: Config, stop: StopSignal) -> Result<(), Error> {
     let monitor = monitor::Monitor::new(health.clone(), metrics.clone(), Arc::clone(data_dir.fs().sync_counts()));
     let api = api_server.serve(monitor.handler());
     let front = Front::default();
-    let s3 = s3_server.serve(front.handler(health.clone(), Arc::clone(&rng)));
+    let cors = Defaults::new(&api_addrs, config.tls.is_some(), &config.cors_allow_origins, &config.domains);
+    let cors = Arc::new(cors);
+    let s3 = s3_server.serve(front.handler(health.clone(), Arc::clone(&cors), Arc::clone(&rng)));
 
     let catalog = Catalog::open(&data_dir, config.durability, &metrics, &health).await?;
     let opened = open_store(&config, &data_dir, &catalog, clock.clone(), rng.clone(), metrics.clone()).await?;
     monitor.watch(Arc::clone(&opened.store));
-    mount(&front, &config, &credentials, &opened.store, clock, rng, &metrics, &health);
+    mount(&front, &config, &credentials, &opened.store, cors, clock, rng, &metrics, &health);
     health.holds(STORE);
     stop.started();
     print_ready(&config, &s3_addrs, &api_addrs)?;
@@ -330,14 +333,14 @@ fn finish_sweep(mut sweep: Sweep) -> bool {
 struct Front(Arc<OnceLock<S3>>);
 
 impl Front {
-    fn handler(&self, health: Health, rng: Arc<dyn Rng>) -> Handler {
+    fn handler(&self, health: Health, cors: Arc<Defaults>, rng: Arc<dyn Rng>) -> Handler {
         let front = self.clone();
         handler(move |request| {
-            let (front, health, rng) = (front.clone(), health.clone(), Arc::clone(&rng));
+            let (front, health, cors, rng) = (front.clone(), health.clone(), Arc::clone(&cors), Arc::clone(&rng));
             async move {
                 match front.0.get() {
                     Some(s3) => s3.handle(request).await,
-                    None => s3::starting(request, &health, rng.as_ref()),
+                    None => s3::starting(request, &health, &cors, rng.as_ref()),
                 }
             }
         })
@@ -350,6 +353,7 @@ fn mount(
     config: &Config,
     credentials: &Credentials,
     store: &Arc<Store>,
+    cors: Arc<Defaults>,
     clock: Arc<dyn Clock>,
     rng: Arc<dyn Rng>,
     metrics: &Metrics,
@@ -366,6 +370,7 @@ fn mount(
             store: Arc::clone(store),
             metrics: metrics.clone(),
             health: health.clone(),
+            cors,
             clock,
             rng,
         })

@@ -100,6 +100,13 @@ impl Authenticated {
     }
 }
 
+impl Authenticated {
+    /// A request that is nobody's: its credentials, if it has any, are not looked at.
+    pub fn nobody() -> Self {
+        Self { identity: Identity::Anonymous, payload: Payload::Unsigned, presigned: false }
+    }
+}
+
 impl Authenticator {
     /// An authenticator for the keys of `keyring`, which must sign for `region`. It refuses signature version 2.
     pub fn new(keyring: Keyring, region: impl Into<String>) -> Self {

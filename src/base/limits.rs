@@ -17,6 +17,14 @@ pub const KEY_MAX_BYTES: usize = 1024;
 pub const USER_METADATA_MAX_BYTES: usize = 2048;
 /// `x-amz-website-redirect-location`.
 pub const REDIRECT_LOCATION_MAX_BYTES: usize = 2048;
+/// Rules of one CORS document.
+pub const CORS_RULES_MAX: usize = 100;
+/// What a rule of a CORS document may be called, in characters.
+pub const CORS_RULE_ID_MAX_CHARACTERS: usize = 255;
+/// Longest Origin that a rule can match: a scheme, a host name of 253 bytes and a port, and some more.
+pub const CORS_ORIGIN_MAX_BYTES: usize = 512;
+/// How long browsers may remember what the built-in rules answered to a preflight.
+pub const CORS_MAX_AGE: Duration = Duration::from_secs(3600);
 /// Tags of one object.
 pub const OBJECT_TAGS_MAX: usize = 10;
 /// Tags of one bucket.

@@ -27,6 +27,7 @@ use std::time::Duration;
 pub use crate::store::fsio::Durability;
 pub use crate::store::room::Reserve;
 use crate::store::types::BucketName;
+use crate::wire::cors::Pattern;
 
 pub use layers::{Flags, Variables};
 use settings::{SETTINGS, Setting};
@@ -48,6 +49,8 @@ pub struct Config {
     pub buckets: Vec<BucketName>,
     /// Host names, in lower case, under which `bucket.DOMAIN` addresses a bucket.
     pub domains: Vec<String>,
+    /// Origins whose pages may use every bucket, beside the console's own.
+    pub cors_allow_origins: Vec<Pattern>,
     /// Certificate and key of every listener; none serves plain HTTP.
     pub tls: Option<TlsFiles>,
     /// What a 200 promises.
@@ -193,6 +196,7 @@ impl Draft {
                 region: String::new(),
                 buckets: Vec::new(),
                 domains: Vec::new(),
+                cors_allow_origins: Vec::new(),
                 tls: None,
                 durability: Durability::Strict,
                 expire_uploads: Duration::ZERO,

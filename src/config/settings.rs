@@ -151,6 +151,16 @@ pub const SETTINGS: &[Setting] = &[
         ..ROW
     },
     Setting {
+        name: "cors-allow-origin",
+        value_name: "ORIGIN",
+        about: "Origin whose pages may use every bucket whatever its CORS document says; several allowed, one * in each, * alone for all",
+        default: Default::Absent("only the console's own origin"),
+        example: "https://app.example.com",
+        many: true,
+        set: |draft, texts| values::origins(texts).map(|origins| draft.config.cors_allow_origins = origins),
+        ..ROW
+    },
+    Setting {
         name: "tls-cert",
         value_name: "FILE",
         about: "Certificate chain in PEM for every listener",

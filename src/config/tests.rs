@@ -51,6 +51,7 @@ fn nothing_set_gives_the_documented_defaults() {
         region: "us-east-1".to_owned(),
         buckets: vec![BucketName::parse("uploads").unwrap()],
         domains: vec!["localhost".to_owned()],
+        cors_allow_origins: vec![],
         tls: None,
         durability: Durability::Strict,
         sigv2_presign: true,

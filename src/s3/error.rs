@@ -32,6 +32,7 @@ const fn code(name: &'static str, status: u16, message: &'static str) -> Code {
 #[expect(missing_docs, reason = "each row is its own documentation: name, status, sentence")]
 impl Code {
     pub const ACCESS_DENIED: Self = code("AccessDenied", 403, "Access Denied");
+    pub const ACCESS_FORBIDDEN: Self = code("AccessForbidden", 403, "Access Forbidden");
     pub const AUTHORIZATION_HEADER_MALFORMED: Self = code("AuthorizationHeaderMalformed", 400, "The authorization header is malformed.");
     pub const AUTHORIZATION_QUERY_PARAMETERS: Self = code("AuthorizationQueryParametersError", 400, "The authorization query parameters are malformed.");
     pub const BAD_DIGEST: Self = code("BadDigest", 400, "The Content-MD5 or checksum value that you specified did not match what the server received.");
@@ -84,6 +85,7 @@ impl Code {
     pub const MISSING_REQUEST_BODY: Self = code("MissingRequestBodyError", 400, "Request Body is empty");
     pub const NO_SUCH_BUCKET: Self = code("NoSuchBucket", 404, "The specified bucket does not exist");
     pub const NO_SUCH_BUCKET_POLICY: Self = code("NoSuchBucketPolicy", 404, "The bucket policy does not exist");
+    pub const NO_SUCH_CORS_CONFIGURATION: Self = code("NoSuchCORSConfiguration", 404, "The CORS configuration does not exist");
     pub const NO_SUCH_KEY: Self = code("NoSuchKey", 404, "The specified key does not exist.");
     pub const NO_SUCH_PUBLIC_ACCESS_BLOCK: Self = code("NoSuchPublicAccessBlockConfiguration", 404, "The public access block configuration was not found");
     pub const NO_SUCH_TAG_SET: Self = code("NoSuchTagSet", 404, "The TagSet does not exist");

@@ -50,6 +50,7 @@ pub mod address;
 pub mod call;
 pub mod conditions;
 pub mod copy_source;
+pub mod cors;
 pub mod error;
 pub mod headers;
 pub mod listing;
@@ -90,6 +91,8 @@ pub struct S3Config {
     pub metrics: Metrics,
     /// What `/minio/health/ready` answers.
     pub health: Health,
+    /// Which pages of other origins may read answers, whatever a bucket says.
+    pub cors: Arc<cors::Defaults>,
     /// The time.
     pub clock: Arc<dyn Clock>,
     /// Request ids are drawn from here.
@@ -135,6 +138,7 @@ impl S3 {
         let (head, body) = request.into_parts();
         let received = body.progress();
         let mut trace = Trace::new(&head, self.config.rng.as_ref());
+        let grant = cors::Grant::of(&self.config, &head);
         // What the panicking operation held is dropped with it; nothing half changed is seen again.
         let answered = AssertUnwindSafe(self.answer(&head, body, &mut trace)).catch_unwind().await;
         let answered = answered.unwrap_or_else(|panic| {
@@ -148,6 +152,9 @@ impl S3 {
             }
         };
         trace.stamp(response.headers_mut());
+        if let Some(grant) = grant {
+            grant.write(response.headers_mut());
+        }
         self.finish(head, response, trace, code, started, received)
     }
 
@@ -163,7 +170,12 @@ impl S3 {
         check_size(head)?;
         check_coding(head)?;
         let address = address?;
-        let query = Query::parse(head.uri.query().unwrap_or_default())?;
+        let preflight = head.method == Method::OPTIONS;
+        let query = match preflight {
+            // It is that of the request to come.
+            true => Query::default(),
+            false => Query::parse(head.uri.query().unwrap_or_default())?,
+        };
         let headers = hoisted(&head.headers, &query);
         trace.address(&address, &query);
         let op = op::select(&head.method, address.target(), &query, &headers)?;
@@ -178,11 +190,12 @@ impl S3 {
         // Where the credentials are in the body, or cover it, the operation authenticates and authorizes itself.
         let later = matches!(op.body, BodyRule::Form | BodyRule::Call(_));
         let auth = match op.body {
+            _ if preflight => Authenticated::nobody(),
             BodyRule::Form => self.config.authenticator.before_form(wire)?,
             BodyRule::Call(_) => Authenticated::nobody(),
             _ => self.config.authenticator.authenticate(wire, self.config.clock.now())?,
         };
-        if !later {
+        if !later && !preflight {
             trace.identify(&auth.identity);
         }
         let bucket = match &address.bucket {
@@ -205,7 +218,7 @@ impl S3 {
             body,
             held: Held::default(),
         };
-        if !later {
+        if !later && !preflight {
             call.asking().authorize(op, call.place())?;
         }
         self.run(op, call).await
@@ -268,7 +281,7 @@ impl S3 {
 }
 
 /// What the port answers while the store is being opened: health, and for the rest that it is worth trying again.
-pub fn starting(request: Request<Body>, state: &Health, rng: &dyn Rng) -> Response<Body> {
+pub fn starting(request: Request<Body>, state: &Health, cors: &cors::Defaults, rng: &dyn Rng) -> Response<Body> {
     let (head, _unread) = request.into_parts();
     if let Some(response) = health(&head, state) {
         return response;
@@ -277,6 +290,9 @@ pub fn starting(request: Request<Body>, state: &Health, rng: &dyn Rng) -> Respon
     let error = Error::from(store::error::Error::Busy("the store is being opened".to_owned()));
     let mut response = error.response(&head.method, &trace.resource, &trace.request_id, &trace.host_id);
     trace.stamp(response.headers_mut());
+    if let Some(grant) = cors::Grant::built_in(cors, &head) {
+        grant.write(response.headers_mut());
+    }
     response
 }
 
@@ -335,6 +351,7 @@ impl Trace {
             | Code::NO_SUCH_PUBLIC_ACCESS_BLOCK
             | Code::OWNERSHIP_CONTROLS_NOT_FOUND
             | Code::NO_SUCH_TAG_SET
+            | Code::NO_SUCH_CORS_CONFIGURATION
             | Code::BUCKET_NOT_EMPTY
             | Code::BUCKET_ALREADY_OWNED_BY_YOU => ("BucketName", &self.bucket),
             Code::NO_SUCH_KEY | Code::CONDITIONAL_REQUEST_CONFLICT => ("Key", &self.key),

@@ -71,7 +71,7 @@ pub struct Op {
     pub also: &'static [&'static str],
     /// A header it needs.
     pub header: Option<&'static str>,
-    /// The IAM action that allows it.
+    /// The IAM action that allows it; empty for a preflight, which anybody may send.
     pub action: &'static str,
     /// Its use of the body.
     pub body: BodyRule,
@@ -172,7 +172,8 @@ pub fn operations_table() -> String {
             request = format!("{request} `{header}`");
         }
         let state = if op.run.is_some() { "built" } else { "501" };
-        table.push_str(&format!("| {} | {request} | `{}` | {state} |\n", op.name, op.action));
+        let action = if op.action.is_empty() { "none".to_owned() } else { format!("`{}`", op.action) };
+        table.push_str(&format!("| {} | {request} | {action} | {state} |\n", op.name));
     }
     table
 }

@@ -5,6 +5,7 @@
 //! Absent on purpose: routing, and any way to gather a body without a maximum.
 
 pub mod body;
+pub mod cors;
 pub mod error;
 pub mod form;
 pub mod handler;

@@ -32,6 +32,7 @@ mod conditional_deletes;
 mod conditional_races;
 mod conditions;
 mod copy_object;
+mod cors;
 mod crash;
 mod delete_object;
 mod delete_objects;

@@ -51,6 +51,7 @@ fn values_that_cannot_be_are_named() {
         ("--durability", "maybe"),
         ("--expire-uploads", "soon"),
         ("--reserve", "lots"),
+        ("--cors-allow-origin", "example.com"),
         ("--drain-timeout", "never"),
         ("--log", "wharf=nonsense"),
         ("--access-key", "a"),

@@ -6,6 +6,7 @@ pub mod abort_multipart_upload;
 pub mod acl;
 pub mod assume_role;
 pub mod bucket_policy;
+pub mod bucket_cors;
 pub mod bucket_tagging;
 pub mod complete_multipart_upload;
 pub mod copy_object;
@@ -29,6 +30,7 @@ pub mod object_tagging;
 pub mod ownership_controls;
 pub mod post_object;
 pub mod public_access_block;
+pub mod preflight;
 pub mod put_object;
 pub mod unbuilt;
 pub mod upload_part;
@@ -82,4 +84,10 @@ pub static OPS: &[&Op] = &[
     &ownership_controls::GET,
     &ownership_controls::PUT,
     &ownership_controls::DELETE,
+    &bucket_cors::GET,
+    &bucket_cors::PUT,
+    &bucket_cors::DELETE,
+    &preflight::OBJECT,
+    &preflight::BUCKET,
+    &preflight::SERVICE,
 ];

@@ -24,7 +24,6 @@ pub static UNBUILT: &[Op] = &[
     ),
     bucket("CreateSession", Method::GET, "session", "s3:CreateSession"),
     bucket("DeleteBucketAnalyticsConfiguration", Method::DELETE, "analytics&id", "s3:PutAnalyticsConfiguration"),
-    bucket("DeleteBucketCors", Method::DELETE, "cors", "s3:PutBucketCORS"),
     bucket("DeleteBucketEncryption", Method::DELETE, "encryption", "s3:PutEncryptionConfiguration"),
     bucket(
         "DeleteBucketIntelligentTieringConfiguration",
@@ -52,7 +51,6 @@ pub static UNBUILT: &[Op] = &[
     bucket("GetBucketAbac", Method::GET, "abac", "s3:GetBucketAbac"),
     bucket("GetBucketAccelerateConfiguration", Method::GET, "accelerate", "s3:GetAccelerateConfiguration"),
     bucket("GetBucketAnalyticsConfiguration", Method::GET, "analytics&id", "s3:GetAnalyticsConfiguration"),
-    bucket("GetBucketCors", Method::GET, "cors", "s3:GetBucketCORS"),
     bucket("GetBucketEncryption", Method::GET, "encryption", "s3:GetEncryptionConfiguration"),
     bucket(
         "GetBucketIntelligentTieringConfiguration",
@@ -96,7 +94,6 @@ pub static UNBUILT: &[Op] = &[
     bucket("PutBucketAbac", Method::PUT, "abac", "s3:PutBucketAbac"),
     bucket("PutBucketAccelerateConfiguration", Method::PUT, "accelerate", "s3:PutAccelerateConfiguration"),
     bucket("PutBucketAnalyticsConfiguration", Method::PUT, "analytics&id", "s3:PutAnalyticsConfiguration"),
-    bucket("PutBucketCors", Method::PUT, "cors", "s3:PutBucketCORS"),
     bucket("PutBucketEncryption", Method::PUT, "encryption", "s3:PutEncryptionConfiguration"),
     bucket(
         "PutBucketIntelligentTieringConfiguration",
