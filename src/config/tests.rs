@@ -52,6 +52,7 @@ fn nothing_set_gives_the_documented_defaults() {
         buckets: vec![BucketName::parse("uploads").unwrap()],
         domains: vec!["localhost".to_owned()],
         tls: None,
+        tls_self_signed: false,
         durability: Durability::Strict,
         sigv2_presign: true,
         expire_uploads: Duration::from_secs(7 * 24 * 3600),
