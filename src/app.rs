@@ -7,6 +7,7 @@
 
 mod data_dir;
 mod monitor;
+mod tls;
 mod workers;
 
 use std::io::Write as _;
@@ -21,13 +22,13 @@ use crate::base::clock::{Clock, Stopwatch, SystemClock};
 use crate::base::limits::{READ_BUFFERS_KEPT, READ_UNIT_BYTES};
 use crate::base::offload::Offload;
 use crate::base::rng::{Rng, SystemRng};
-use crate::base::worker::{Next, Worker as _};
+use crate::base::worker::{Bell, Next, Worker as _};
 use crate::config::{Config, Credentials};
 use crate::s3::rules::RulesCache;
 use crate::s3::cors::Defaults;
 use crate::s3::shares::Shares;
 use crate::s3::{self, S3, S3Config};
-use crate::server::{self, Running, Server, tls};
+use crate::server::{self, Running, Server};
 use crate::store::blob::disk::DiskBlobs;
 use crate::store::error::Error as StoreError;
 use crate::store::fsio::Durability;
@@ -101,9 +102,10 @@ pub fn serve(config: Config) -> Result<(), Error> {
         .thread_name("wharf")
         .build()?;
     let served = runtime.block_on(async {
-        let stop = stop_signal()?;
+        let reload = Bell::default();
+        let stop = stop_signal(config.tls.is_some().then(|| reload.clone()))?;
         tokio::select! {
-            served = run(config, stop.clone()) => served,
+            served = run(config, stop.clone(), reload) => served,
             // Before there is anything to drain, a signal ends the start at once.
             () = stop.during_start() => Ok(()),
         }
@@ -113,7 +115,7 @@ pub fn serve(config: Config) -> Result<(), Error> {
     served
 }
 
-async fn run(config: Config, stop: StopSignal) -> Result<(), Error> {
+async fn run(config: Config, stop: StopSignal, reload: Bell) -> Result<(), Error> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let rng: Arc<dyn Rng> = Arc::new(SystemRng);
     let data_dir = DataDir::open(&config.data_dir)?;
@@ -126,7 +128,9 @@ async fn run(config: Config, stop: StopSignal) -> Result<(), Error> {
     };
     let metrics = Metrics::new();
     let health = Health::new(&[CATALOG, STORE]);
-    let (s3_server, api_server) = bind(&config, &metrics)?;
+    let tls = tls::Watcher::open(&config, data_dir.fs(), clock.clone(), &metrics, reload)?;
+    let (s3_server, api_server) = bind(&config, tls.as_ref().map(tls::Watcher::server_config), &metrics)?;
+    let tls = tls.map(|watcher| Driven::start(watcher, Pace::Full, metrics.clone())).transpose()?;
     let (s3_addrs, api_addrs) = (s3_server.local_addrs().to_vec(), api_server.local_addrs().to_vec());
     let monitor = monitor::Monitor::new(health.clone(), metrics.clone(), Arc::clone(data_dir.fs().sync_counts()));
     let api = api_server.serve(monitor.handler());
@@ -147,20 +151,21 @@ async fn run(config: Config, stop: StopSignal) -> Result<(), Error> {
     tracing::info!("draining");
     health.fails(DRAINING, "the gateway is stopping");
     drain(s3, api, config.drain_timeout).await;
-    tokio::task::spawn_blocking(move || opened.close(catalog)).await.map_err(std::io::Error::other)??;
+    let close = move || {
+        drop(tls.and_then(Driven::stop));
+        opened.close(catalog)
+    };
+    tokio::task::spawn_blocking(close).await.map_err(std::io::Error::other)??;
     tracing::info!("stopped");
     Ok(())
 }
 
 /// Both listeners, bound before anything slow begins.
-fn bind(config: &Config, metrics: &Metrics) -> Result<(Server, Server), Error> {
-    let tls = match &config.tls {
-        Some(files) => Some(
-            tls::load(&files.cert, &files.key)
-                .map_err(|error| Error::Setting(format!("--tls-cert, --tls-key: {error}")))?,
-        ),
-        None => None,
-    };
+fn bind(
+    config: &Config,
+    tls: Option<Arc<rustls::ServerConfig>>,
+    metrics: &Metrics,
+) -> Result<(Server, Server), Error> {
     let bind = |listen: &[SocketAddr]| {
         Server::bind(server::Config {
             listen: listen.to_vec(),
@@ -417,7 +422,8 @@ struct StopSignal {
     started: Arc<tokio::sync::watch::Sender<bool>>,
 }
 
-fn stop_signal() -> std::io::Result<StopSignal> {
+/// `reload` is rung at SIGHUP, where there is anything to load again.
+fn stop_signal(reload: Option<Bell>) -> std::io::Result<StopSignal> {
     use tokio::signal::unix::{SignalKind, signal};
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
@@ -425,7 +431,13 @@ fn stop_signal() -> std::io::Result<StopSignal> {
     let mut hangup = signal(SignalKind::hangup())?;
     tokio::spawn(async move {
         while hangup.recv().await.is_some() {
-            tracing::info!("SIGHUP: there is nothing to load again");
+            match &reload {
+                Some(bell) => {
+                    tracing::info!("SIGHUP: looking at the TLS files");
+                    bell.ring();
+                }
+                None => tracing::info!("SIGHUP: there is nothing to load again"),
+            }
         }
     });
     let (stop, stopped) = tokio::sync::watch::channel(false);

@@ -94,16 +94,9 @@ impl SignaturePlace {
 }
 
 impl Authenticated {
-    /// What is known of a sender before the credentials were looked at.
+    /// A request that is nobody's: its credentials, if it has any, are not looked at, or not yet.
     pub fn nobody() -> Self {
         Self { identity: Identity::Anonymous, payload: Payload::Unsigned, signed: None }
-    }
-}
-
-impl Authenticated {
-    /// A request that is nobody's: its credentials, if it has any, are not looked at.
-    pub fn nobody() -> Self {
-        Self { identity: Identity::Anonymous, payload: Payload::Unsigned, presigned: false }
     }
 }
 

@@ -120,6 +120,14 @@ pub const HEADER_TIMEOUT: Duration = Duration::from_secs(60);
 pub const BODY_IDLE_TIMEOUT: Duration = Duration::from_secs(60);
 /// TLS handshake.
 pub const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
+/// How often the files of the TLS certificate and its key are looked at.
+pub const TLS_FILES_CHECKED_EVERY: Duration = Duration::from_secs(5);
+/// Life of a certificate that the gateway makes for itself: the longest that browsers take.
+pub const SELF_SIGNED_LIFE: Duration = Duration::from_secs(397 * 24 * 3600);
+/// ... which begins this long before it is made
+pub const SELF_SIGNED_BACKDATED: Duration = Duration::from_secs(24 * 3600);
+/// ... and is renewed this long before its end.
+pub const SELF_SIGNED_RENEWED_BEFORE: Duration = Duration::from_secs(30 * 24 * 3600);
 /// Unread request bytes that are read and dropped after a final answer, so that closing does not reset the connection.
 pub const LINGER_MAX_BYTES: usize = 16 << 20;
 /// ... and for how long.

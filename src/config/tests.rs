@@ -53,6 +53,7 @@ fn nothing_set_gives_the_documented_defaults() {
         domains: vec!["localhost".to_owned()],
         cors_allow_origins: vec![],
         tls: None,
+        tls_self_signed: false,
         durability: Durability::Strict,
         sigv2_presign: true,
         expire_uploads: Duration::from_secs(7 * 24 * 3600),

@@ -188,14 +188,15 @@ impl S3 {
             bucket_in_host: address.bucket.as_ref().filter(|_| address.virtual_host).map(BucketName::as_str),
         };
         // Where the credentials are in the body, or cover it, the operation authenticates and authorizes itself.
-        let later = matches!(op.body, BodyRule::Form | BodyRule::Call(_));
+        // A preflight has none.
+        let later = preflight || matches!(op.body, BodyRule::Form | BodyRule::Call(_));
         let auth = match op.body {
             _ if preflight => Authenticated::nobody(),
             BodyRule::Form => self.config.authenticator.before_form(wire)?,
             BodyRule::Call(_) => Authenticated::nobody(),
             _ => self.config.authenticator.authenticate(wire, self.config.clock.now())?,
         };
-        if !later && !preflight {
+        if !later {
             trace.identify(&auth.identity);
         }
         let bucket = match &address.bucket {
@@ -218,7 +219,7 @@ impl S3 {
             body,
             held: Held::default(),
         };
-        if !later && !preflight {
+        if !later {
             call.asking().authorize(op, call.place())?;
         }
         self.run(op, call).await

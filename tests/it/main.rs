@@ -57,6 +57,8 @@ mod signed_chunks;
 mod signed_trailers;
 mod storage_class;
 mod tls;
+mod tls_reload;
+mod tls_self_signed;
 mod trailers;
 mod unbuilt;
 mod upload_checksums;
