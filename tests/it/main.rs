@@ -19,6 +19,7 @@ mod request;
 mod signer;
 mod xml;
 
+mod attacks;
 mod auth_header;
 mod auth_presigned;
 mod auth_sigv2;
