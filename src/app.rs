@@ -37,6 +37,7 @@ use crate::store::{self, Store, runs};
 use crate::telemetry::health::Health;
 use crate::telemetry::log;
 use crate::telemetry::metrics::Metrics;
+use crate::wire::base_url::BaseUrl;
 use crate::wire::handler::{Handler, handler};
 
 use data_dir::{DataDir, DataDirError};
@@ -350,7 +351,9 @@ fn mount(
             shares: Shares::default(),
             region: config.region.clone(),
             domains: config.domains.clone(),
-            authenticator: Authenticator::new(keyring, config.region.clone()).sigv2_presign(config.sigv2_presign),
+            authenticator: Authenticator::new(keyring, config.region.clone())
+                .sigv2_presign(config.sigv2_presign)
+                .public_hosts(config.public_urls.iter().map(BaseUrl::host)),
             store: Arc::clone(store),
             metrics: metrics.clone(),
             health: health.clone(),

@@ -50,7 +50,7 @@ pub(super) fn authenticate(
     };
     check_all_signed(head.headers, &signed_headers)?;
     let claim = Claim { credential, signed_headers, signature: components.signature, amz_date, payload_hash };
-    let (identity, seed) = sigv4::verify(&authenticator.keyring, head, claim)?;
+    let (identity, seed) = sigv4::verify(&authenticator.keyring, &authenticator.hosts, head, claim)?;
     Ok(Authenticated { identity: Identity::Key(identity), payload: mode.signed(seed), presigned: false })
 }
 

@@ -6,8 +6,8 @@
 //! mechanism that is recognised and not built is refused, never taken for no credentials. Deliberately absent:
 //! signature version 2 in headers, SigV4A, temporary credentials.
 
-use http::HeaderMap;
 use http::header::AUTHORIZATION;
+use http::{HeaderMap, HeaderValue};
 
 use crate::base::clock::Timestamp;
 use payload::PayloadMode;
@@ -21,13 +21,14 @@ mod header;
 mod keyring;
 mod payload;
 mod post_policy;
-mod presign;
+pub mod presign;
 mod sigv2;
 mod sigv4;
 #[cfg(test)]
 mod tests;
 
 pub use canonical::RequestHead;
+pub use credential::parse_amz_date;
 pub use error::{AuthError, AuthErrorCode};
 pub use keyring::{Identity, KeyIdentity, Keyring};
 pub use payload::{ChunkSeed, Payload};
@@ -41,6 +42,7 @@ pub struct Authenticator {
     keyring: Keyring,
     region: String,
     sigv2_presign: bool,
+    hosts: Vec<HeaderValue>,
 }
 
 /// A request whose credentials, if it has any, are good.
@@ -57,13 +59,21 @@ pub struct Authenticated {
 impl Authenticator {
     /// An authenticator for the keys of `keyring`, which must sign for `region`. It refuses signature version 2.
     pub fn new(keyring: Keyring, region: impl Into<String>) -> Self {
-        Self { keyring, region: region.into(), sigv2_presign: false }
+        Self { keyring, region: region.into(), sigv2_presign: false, hosts: Vec::new() }
     }
 
     /// The same, with URLs presigned and forms signed with signature version 2 accepted or not.
     #[must_use]
     pub fn sigv2_presign(self, accepted: bool) -> Self {
         Self { sigv2_presign: accepted, ..self }
+    }
+
+    /// The same, with requests accepted that were signed for one of these hosts, whatever Host they come with.
+    #[must_use]
+    pub fn public_hosts<'a>(self, hosts: impl IntoIterator<Item = &'a str>) -> Self {
+        // What is no header value is no host either, and nobody can have signed for it.
+        let hosts = hosts.into_iter().filter_map(|host| HeaderValue::from_str(host).ok()).collect();
+        Self { hosts, ..self }
     }
 
     /// The keys.
