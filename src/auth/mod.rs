@@ -1,6 +1,6 @@
 //! Who sent a request, and whether nobody changed it on the way: SigV4 in the Authorization header and in the query,
-//! URLs presigned with signature version 2, POST forms with their policies, access keys, and the aws-chunked framing whose
-//! chunks may be signed.
+//! the minting of such queries, URLs presigned with signature version 2, POST forms with their policies, access keys, and
+//! the aws-chunked framing whose chunks may be signed.
 //!
 //! Knows S3's vocabulary of refusals but neither HTTP statuses nor XML; never reads the store; is told the time. A
 //! mechanism that is recognised and not built is refused, never taken for no credentials. Deliberately absent:

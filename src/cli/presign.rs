@@ -56,9 +56,9 @@ pub(super) struct Presign {
     /// Say which checks this URL passes, which one it fails, and what was expected; nothing is sent
     #[arg(long, value_name = "URL", conflicts_with_all = MINTING)]
     explain: Option<String>,
-    /// The method the explained URL is used with
-    #[arg(long, requires = "explain", default_value = "GET")]
-    method: String,
+    /// The method the explained URL is used with [default: GET]
+    #[arg(long)]
+    method: Option<String>,
     #[command(flatten)]
     settings: Flags,
 }
@@ -131,6 +131,9 @@ impl Presign {
         let (Some(operation), Some(target)) = (self.operation, &self.target) else {
             return Err(Refusal::Argument("presign", "needs an operation and s3://bucket/key".to_owned()));
         };
+        if self.method.is_some() {
+            return Err(Refusal::Argument("--method", format!("is for --explain; {operation} has its own")));
+        }
         let (bucket, rest) = parse_target(target)?;
         let query = self.parameters(operation, rest)?;
         let object = match operation {

@@ -1,8 +1,6 @@
 //! `wharf presign`: URLs of every operation are accepted by a gateway that shares only the settings, also behind a proxy that
 //! rewrites Host; and explanations of those that are not.
 
-use std::path::Path;
-
 use crate::gateway::{ACCESS_KEY, Gateway, Launch, SECRET_KEY};
 use crate::http::Answer;
 use crate::process::{Ended, run, wharf};
@@ -44,7 +42,7 @@ fn a_url_of_every_operation_is_accepted() {
     let base = format!("http://{}", gateway.s3);
     let object = format!("s3://{}/dir/a b+é", bucket.name);
     let url = |operation: &str, more: &[&str]| {
-        minted(&[&[operation, &object, "--public-url", &base, "--expires", "1m"], more].concat())
+        minted(&[&[operation, &object, "--public-url", &base, "--expires", "1m"][..], more].concat())
     };
     let ask = |method: &str, url: &str, body: &str| send(&gateway, method, url, None, "", body);
     ask("PUT", &url("put", &[]), "content").ok(200);
@@ -90,7 +88,7 @@ fn headers_and_virtual_hosts_are_signed() {
 #[test]
 fn a_public_url_is_accepted_whatever_host_a_proxy_sends() {
     let urls = "https://cdn.example.com,https://files.example.com";
-    let behind = Launch::new().set("--public-url", Path::new(urls)).start();
+    let behind = Launch::new().set("--public-url", urls).start();
     let bucket = behind.bucket();
     bucket.put("k", "v").send().ok(200);
     let object = format!("s3://{}/k", bucket.name);

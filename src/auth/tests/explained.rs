@@ -17,7 +17,7 @@ fn url() -> Wire {
 fn explained_at(wire: &Wire, now: Timestamp) -> Explanation {
     let authenticator = Authenticator::new(Keyring::new(KEY_ID, SECRET), REGION).sigv2_presign(true);
     let explanation = authenticator.explain(wire.head(), now);
-    let accepted = authenticator.authenticate(wire.head(), now).is_ok();
+    let accepted = authenticator.authenticate(wire.head(), now).is_ok_and(|sender| sender.presigned);
     assert_eq!(explanation.is_accepted(), accepted, "{explanation}");
     explanation
 }

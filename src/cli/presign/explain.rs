@@ -15,8 +15,9 @@ use crate::wire::base_url::BaseUrl;
 /// The explanation, and the exit code: 0 when the URL would be accepted.
 pub(super) fn explain(command: &Presign, url: &str, config: &Config) -> Result<(String, ExitCode), Refusal> {
     let uri = parse_url(url)?;
-    let method = Method::from_bytes(command.method.as_bytes())
-        .map_err(|_| Refusal::Argument("--method", format!("{:?} is no method", command.method)))?;
+    let method = command.method.as_deref().unwrap_or("GET");
+    let method = Method::from_bytes(method.as_bytes())
+        .map_err(|_| Refusal::Argument("--method", format!("{method:?} is no method")))?;
     let headers = headers(command, &uri)?;
     let credentials = credentials_of(config)?;
     let keyring = Keyring::new(&credentials.access_key, credentials.secret_key.expose());
