@@ -24,8 +24,8 @@ use crate::base::offload::Offload;
 use crate::base::rng::{Rng, SystemRng};
 use crate::base::worker::{Bell, Next, Worker as _};
 use crate::config::{Config, Credentials};
-use crate::s3::rules::RulesCache;
 use crate::s3::cors::Defaults;
+use crate::s3::rules::RulesCache;
 use crate::s3::shares::Shares;
 use crate::s3::{self, S3, S3Config};
 use crate::server::{self, Running, Server};
@@ -41,6 +41,7 @@ use crate::store::{self, Store, runs, usage};
 use crate::telemetry::health::Health;
 use crate::telemetry::log;
 use crate::telemetry::metrics::Metrics;
+use crate::wire::base_url::BaseUrl;
 use crate::wire::handler::{Handler, handler};
 
 use data_dir::{DataDir, DataDirError};
@@ -161,11 +162,7 @@ async fn run(config: Config, stop: StopSignal, reload: Bell) -> Result<(), Error
 }
 
 /// Both listeners, bound before anything slow begins.
-fn bind(
-    config: &Config,
-    tls: Option<Arc<rustls::ServerConfig>>,
-    metrics: &Metrics,
-) -> Result<(Server, Server), Error> {
+fn bind(config: &Config, tls: Option<Arc<rustls::ServerConfig>>, metrics: &Metrics) -> Result<(Server, Server), Error> {
     let bind = |listen: &[SocketAddr]| {
         Server::bind(server::Config {
             listen: listen.to_vec(),
@@ -371,7 +368,9 @@ fn mount(
             rules: RulesCache::default(),
             region: config.region.clone(),
             domains: config.domains.clone(),
-            authenticator: Authenticator::new(keyring, config.region.clone()).sigv2_presign(config.sigv2_presign),
+            authenticator: Authenticator::new(keyring, config.region.clone())
+                .sigv2_presign(config.sigv2_presign)
+                .public_hosts(config.public_urls.iter().map(BaseUrl::host)),
             store: Arc::clone(store),
             metrics: metrics.clone(),
             health: health.clone(),

@@ -4,7 +4,7 @@
 //! machine, and whoever answers must hold that certificate's key.
 
 use std::io;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -18,7 +18,7 @@ use rustls::{ClientConfig, DigitallySignedStruct, SignatureScheme};
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
-use crate::config::Config;
+use crate::config::{Config, reachable};
 
 /// For connecting, handshake and answer together.
 const TIMEOUT: Duration = Duration::from_secs(5);
@@ -60,7 +60,7 @@ pub(super) fn run(config: Config) -> ExitCode {
 
 fn probe(config: &Config, timeout: Duration) -> Result<(), ProbeError> {
     let address = config.api_listen.iter().find(|address| address.port() != 0).ok_or(ProbeError::UnknownPort)?;
-    let address = SocketAddr::new(reachable(address.ip()), address.port());
+    let address = reachable(*address);
     let tls = config.tls.as_ref().map(|files| trust(&files.cert)).transpose()?;
     let unreachable = |error| ProbeError::Unreachable(address, error);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(unreachable)?;
@@ -69,15 +69,6 @@ fn probe(config: &Config, timeout: Duration) -> Result<(), ProbeError> {
     match status_line.strip_prefix("HTTP/1.1 ").and_then(|rest| rest.split(' ').next()) {
         Some("200") => Ok(()),
         _ => Err(ProbeError::NotReady(address, status_line)),
-    }
-}
-
-/// Where a listener is reached from its own machine.
-fn reachable(listener: IpAddr) -> IpAddr {
-    match listener {
-        IpAddr::V4(Ipv4Addr::UNSPECIFIED) => IpAddr::V4(Ipv4Addr::LOCALHOST),
-        IpAddr::V6(Ipv6Addr::UNSPECIFIED) => IpAddr::V6(Ipv6Addr::LOCALHOST),
-        address => address,
     }
 }
 

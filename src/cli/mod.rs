@@ -4,6 +4,7 @@
 //! flag, variable or key. Help and version go to stdout.
 
 mod healthcheck;
+mod presign;
 mod serve;
 
 use std::ffi::OsString;
@@ -33,6 +34,8 @@ enum Command {
     Serve(Flags),
     /// Exit 0 when the gateway of the same settings is ready, else 1
     Healthcheck(Flags),
+    /// Mint a presigned URL, or say why one is refused; no gateway is needed
+    Presign(Box<presign::Presign>),
 }
 
 /// Runs the command that `arguments` (the program's name first) ask for, with the settings of `environment` below its
@@ -48,6 +51,12 @@ pub fn run(
     let (flags, run): (Flags, fn(Config) -> ExitCode) = match command {
         Command::Serve(flags) => (flags, serve::run),
         Command::Healthcheck(flags) => (flags, healthcheck::run),
+        Command::Presign(command) => {
+            return match Config::load(command.settings(), &Variables::new(environment)) {
+                Ok(config) => command.run(&config),
+                Err(error) => failure(&error, USAGE),
+            };
+        }
     };
     match Config::load(&flags, &Variables::new(environment)) {
         Ok(config) => run(config),

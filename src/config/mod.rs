@@ -13,6 +13,7 @@
 pub mod credentials;
 mod layers;
 pub mod settings;
+mod urls;
 mod values;
 
 #[cfg(test)]
@@ -27,10 +28,12 @@ use std::time::Duration;
 pub use crate::store::fsio::Durability;
 pub use crate::store::room::Reserve;
 use crate::store::types::BucketName;
+use crate::wire::base_url::BaseUrl;
 use crate::wire::cors::Pattern;
 
 pub use layers::{Flags, Variables};
 use settings::{SETTINGS, Setting};
+pub use urls::{presign_life, reachable};
 
 /// Everything a gateway is told, checked. Addresses, paths and times are ready to be used.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -47,6 +50,12 @@ pub struct Config {
     pub region: String,
     /// Buckets made at start where they are missing.
     pub buckets: Vec<BucketName>,
+    /// What clients reach the S3 listeners as; empty where nobody said.
+    pub public_urls: Vec<BaseUrl>,
+    /// What clients reach the API listeners as.
+    pub api_public_url: Option<BaseUrl>,
+    /// What the generator reaches the S3 listeners as.
+    pub internal_url: Option<BaseUrl>,
     /// Host names, in lower case, under which `bucket.DOMAIN` addresses a bucket.
     pub domains: Vec<String>,
     /// Origins whose pages may use every bucket, beside the console's own.
@@ -61,6 +70,8 @@ pub struct Config {
     pub expire_uploads: Duration,
     /// Free bytes kept back.
     pub reserve: Reserve,
+    /// How long the URLs live that wharf presigns.
+    pub presign_expires: Duration,
     /// Whether URLs presigned with signature version 2 are accepted.
     pub sigv2_presign: bool,
     /// How long requests in flight may take to finish after SIGTERM.
@@ -197,6 +208,9 @@ impl Draft {
                 credentials: None,
                 region: String::new(),
                 buckets: Vec::new(),
+                public_urls: Vec::new(),
+                api_public_url: None,
+                internal_url: None,
                 domains: Vec::new(),
                 cors_allow_origins: Vec::new(),
                 tls: None,
@@ -204,6 +218,7 @@ impl Draft {
                 durability: Durability::Strict,
                 expire_uploads: Duration::ZERO,
                 reserve: Reserve::Standard,
+                presign_expires: Duration::ZERO,
                 sigv2_presign: false,
                 drain_timeout: Duration::ZERO,
                 log: String::new(),

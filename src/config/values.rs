@@ -10,7 +10,9 @@ use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::LevelFilter;
 
 use super::{Durability, Reserve, Secret};
+use crate::base::limits::PRESIGN_MAX;
 use crate::store::types::BucketName;
+use crate::wire::base_url::BaseUrl;
 use crate::wire::cors::Pattern;
 
 /// Longest duration a setting may have: a hundred years, so that no sum of times overflows.
@@ -162,6 +164,31 @@ pub(super) fn origins(texts: &[String]) -> Result<Vec<Pattern>, String> {
             format!("expected an origin such as https://app.example.com, with one * at most, or *, found {item:?}")
         })
     })
+}
+
+pub(super) fn base_urls(texts: &[String]) -> Result<Vec<BaseUrl>, String> {
+    each(texts, parse_base_url)
+}
+
+pub(super) fn base_url(texts: &[String]) -> Result<BaseUrl, String> {
+    parse_base_url(single(texts)?)
+}
+
+fn parse_base_url(text: &str) -> Result<BaseUrl, String> {
+    BaseUrl::parse(text).ok_or_else(|| {
+        format!("expected http:// or https:// with a host and perhaps a port, and nothing behind them, found {text:?}")
+    })
+}
+
+/// A life that a presigned URL can have.
+pub(super) fn presign_life(texts: &[String]) -> Result<Duration, String> {
+    match duration(single(texts)?)? {
+        life if life > PRESIGN_MAX => Err("a presigned URL lives 7d at most".to_owned()),
+        life if life.as_secs() == 0 || life.subsec_nanos() != 0 => {
+            Err("a presigned URL lives a whole number of seconds, at least 1s".to_owned())
+        }
+        life => Ok(life),
+    }
 }
 
 pub(super) fn durability(texts: &[String]) -> Result<Durability, String> {
@@ -349,6 +376,27 @@ mod tests {
         ] {
             assert!(many(bad).is_err(), "{bad}");
         }
+    }
+
+    #[test]
+    fn lives_and_base_urls() {
+        let life = |text: &str| presign_life(&[text.to_owned()]);
+        assert_eq!(life("1s"), Ok(Duration::from_secs(1)));
+        assert_eq!(life("7d"), Ok(PRESIGN_MAX));
+        for text in ["0s", "500ms", "1s500ms", "7d1s", "8d", "900", ""] {
+            assert!(life(text).is_err(), "{text}");
+        }
+        let urls =
+            |text: &str| base_urls(&[text.to_owned()]).map(|urls| urls.iter().map(ToString::to_string).collect());
+        assert_eq!(
+            urls("https://A.example, http://b:81"),
+            Ok(vec!["https://a.example".to_owned(), "http://b:81".to_owned()])
+        );
+        assert_eq!(base_urls(&[]), Ok(vec![]));
+        for bad in ["https://a,https://A:443", "https://a/", "a.example", "https://a,,x"] {
+            assert!(base_urls(&[bad.to_owned()]).is_err(), "{bad}");
+        }
+        assert!(base_url(&["https://a,https://b".to_owned()]).is_err());
     }
 
     #[test]

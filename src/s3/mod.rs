@@ -200,7 +200,7 @@ impl S3 {
             trace.identify(&auth.identity);
         }
         let bucket = match &address.bucket {
-            Some(name) if !op.makes_bucket() => Some(self.config.store.bucket(name)?),
+            Some(name) if !preflight && !op.makes_bucket() => Some(self.config.store.bucket(name)?),
             _ => None,
         };
         let connection = head.extensions.get::<ConnectionInfo>().copied();

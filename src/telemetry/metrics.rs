@@ -223,7 +223,11 @@ impl Inner {
         registry.register("wharf_bytes_received", "Bytes read from sockets", self.bytes_received.clone());
         registry.register("wharf_bytes_sent", "Bytes written to sockets", self.bytes_sent.clone());
         registry.register("wharf_connections", "Open connections", self.connections.clone());
-        registry.register("wharf_tls_reloads", "Changes of the TLS files, by what came of them", self.tls_reloads.clone());
+        registry.register(
+            "wharf_tls_reloads",
+            "Changes of the TLS files, by what came of them",
+            self.tls_reloads.clone(),
+        );
         let help = "When the served certificate ends, in seconds since 1970; 0 without one";
         registry.register("wharf_tls_certificate_not_after_seconds", help, self.tls_not_after.clone());
     }

@@ -4,6 +4,7 @@
 //! A [`form::Form`] reads the one kind of body that has a structure of its own.
 //! Absent on purpose: routing, and any way to gather a body without a maximum.
 
+pub mod base_url;
 pub mod body;
 pub mod cors;
 pub mod error;

@@ -49,6 +49,7 @@ mod object_attributes;
 mod object_tagging;
 mod post_forms;
 mod post_object;
+mod presign;
 mod put_object;
 mod ranges;
 mod reserve;
