@@ -20,11 +20,13 @@ mod signer;
 mod xml;
 
 mod attacks;
+mod acl;
 mod auth_header;
 mod auth_presigned;
 mod auth_sigv2;
 mod bad_keys;
 mod bad_xml;
+mod bucket_policy;
 mod bucket_tagging;
 mod buckets;
 mod checksums;

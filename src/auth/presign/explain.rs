@@ -19,7 +19,6 @@ use crate::auth::{Authenticated, Authenticator};
 use crate::base::clock::Timestamp;
 
 const PARAMETERS: &str = "parameters";
-const TOKEN: &str = "session token";
 const ALGORITHM_CHECK: &str = "algorithm";
 const SCOPE: &str = "credential scope";
 const LIFE: &str = "life";
@@ -143,12 +142,9 @@ fn version_4(head: RequestHead<'_>, verdict: &Result<Authenticated, AuthError>, 
     let given = AuthParameters::read(head.query).unwrap_or_default();
     let credential = given.credential.as_deref().unwrap_or_default();
     let (key, scope) = split_credential(credential);
-    let mut checks = vec![(PARAMETERS, "all that SigV4 needs, each once".to_owned())];
-    if given.token.is_some() {
-        checks.push((TOKEN, "good".to_owned()));
-    }
     let signed_at = given.date.as_deref().and_then(parse_amz_date);
-    checks.extend([
+    let checks = vec![
+        (PARAMETERS, "all that SigV4 needs, each once".to_owned()),
         (ALGORITHM_CHECK, ALGORITHM.to_owned()),
         (SCOPE, scope.to_owned()),
         (LIFE, life(signed_at, given.expires.as_deref().unwrap_or_default(), now)),
@@ -156,7 +152,7 @@ fn version_4(head: RequestHead<'_>, verdict: &Result<Authenticated, AuthError>, 
         (BODY, body_hash(head, given.content_sha256.as_deref())),
         (KEY, key.to_owned()),
         (SIGNATURE, "matches".to_owned()),
-    ]);
+    ];
     judged(checks, verdict, of_version_4)
 }
 
@@ -197,8 +193,8 @@ fn judged(
 /// The check of version 4 that this refusal comes from.
 fn of_version_4(refusal: &AuthError) -> &'static str {
     match refusal.code {
-        AuthErrorCode::InvalidToken => TOKEN,
-        AuthErrorCode::InvalidAccessKeyId => KEY,
+        // A session token belongs to its key: both are looked up together.
+        AuthErrorCode::InvalidAccessKeyId | AuthErrorCode::InvalidToken | AuthErrorCode::ExpiredToken => KEY,
         AuthErrorCode::SignatureDoesNotMatch => SIGNATURE,
         AuthErrorCode::AccessDenied if refusal.detail("HeadersNotSigned").is_some() => SIGNED_HEADERS,
         AuthErrorCode::AccessDenied => LIFE,
@@ -224,7 +220,7 @@ fn of_parameter(message: &str) -> &'static str {
 fn of_version_2(refusal: &AuthError) -> &'static str {
     match refusal.code {
         AuthErrorCode::NotImplemented => METHOD,
-        AuthErrorCode::InvalidAccessKeyId => KEY,
+        AuthErrorCode::InvalidAccessKeyId | AuthErrorCode::InvalidToken | AuthErrorCode::ExpiredToken => KEY,
         AuthErrorCode::SignatureDoesNotMatch => SIGNATURE,
         AuthErrorCode::AccessDenied if refusal.detail("Expires").is_some() => LIFE,
         AuthErrorCode::AccessDenied if refusal.message.starts_with("Invalid date") => LIFE,
