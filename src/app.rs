@@ -258,7 +258,7 @@ async fn open_store(
         metrics: metrics.clone(),
     });
     for name in &config.buckets {
-        match store.create_bucket(name).await {
+        match store.create_bucket(name, None).await {
             Ok(_) | Err(StoreError::Exists) => {}
             // The gateway starts all the same: what makes room must work.
             Err(StoreError::Full) => tracing::warn!(%name, "no room for the bucket: it is made at the next start"),

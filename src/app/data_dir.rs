@@ -10,8 +10,9 @@ use crate::store::fsio::real::RealFs;
 use crate::store::fsio::{Fs, HeldLock, create_data_directory};
 
 /// The format of the data directory that this program writes; it reads every earlier one. 2: objects may share a body, which
-/// a program that knows only 1 would remove with the first of them.
-const FORMAT: u32 = 2;
+/// a program that knows only 1 would remove with the first of them. 3: records say whose they are and who may read them, which
+/// a program that knows only 2 would lose whenever it writes one anew.
+const FORMAT: u32 = 3;
 /// The small files here are smaller than this.
 const SMALL_FILE_MAX_BYTES: usize = 4096;
 

@@ -31,6 +31,12 @@ pub const LIST_PAGE_MAX: usize = 1000;
 pub const DELETE_KEYS_MAX: usize = 1000;
 /// Buckets of one store.
 pub const BUCKETS_MAX: usize = 10_000;
+/// Records of one kind that the ranks above the store keep: access keys, or tokens.
+pub const RECORDS_MAX: usize = 10_000;
+/// Longest name of such a record.
+pub const RECORD_NAME_MAX_BYTES: usize = 1024;
+/// Largest such record: a key's policy, and little else.
+pub const RECORD_MAX_BYTES: usize = 64 << 10;
 
 /// Request line and headers together, as far as wharf answers with an S3 error.
 pub const HEADERS_MAX_BYTES: usize = 16 << 10;

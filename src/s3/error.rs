@@ -285,6 +285,8 @@ impl From<StoreError> for Error {
             StoreError::NotFound(Missing::Upload) => Self::new(Code::NO_SUCH_UPLOAD),
             StoreError::Exists => Self::new(Code::BUCKET_ALREADY_OWNED_BY_YOU),
             StoreError::TooManyBuckets => Self::new(Code::TOO_MANY_BUCKETS),
+            // No operation of S3's keeps records.
+            StoreError::TooManyRecords => Self::invalid_request(text),
             StoreError::Precondition => Self::new(Code::PRECONDITION_FAILED),
             StoreError::NotEmpty => Self::new(Code::BUCKET_NOT_EMPTY),
             StoreError::Conflict => Self::new(Code::OPERATION_ABORTED),
@@ -332,6 +334,7 @@ impl From<Invalid> for Error {
             )),
             Invalid::Checksum { algorithm } => Self::bad_checksum(&algorithm.to_ascii_lowercase()),
             Invalid::CompletedDifferently => Self::new(Code::NO_SUCH_UPLOAD),
+            Invalid::RecordName(_) | Invalid::RecordSize(_) => Self::invalid_request(invalid.to_string()),
         }
     }
 }

@@ -12,22 +12,24 @@ use crate::store::meta::{Batch, CommitError, Require, Space, Visit, Write, prefi
 use crate::store::types::{Bucket, BucketName};
 
 impl Store {
-    /// Makes a bucket; [`Error::Exists`] when there is one of that name, [`Error::TooManyBuckets`] when there are as many as
-    /// there may be.
-    pub async fn create_bucket(&self, name: &BucketName) -> Result<Bucket, Error> {
+    /// Makes a bucket for `owner`, or for whoever owns the gateway; [`Error::Exists`] when there is one of that name, whosever
+    /// it is, [`Error::TooManyBuckets`] when there are as many as there may be.
+    pub async fn create_bucket(&self, name: &BucketName, owner: Option<&str>) -> Result<Bucket, Error> {
         if self.bucket(name).is_ok() {
             return Err(Error::Exists);
         }
         self.room.check(0)?;
-        let bucket = Bucket { name: name.clone(), number: self.numbers.next(), created: self.now() };
+        let owner = owner.map(str::to_owned);
+        let bucket = Bucket { name: name.clone(), number: self.numbers.next(), created: self.now(), owner };
         let key = name.as_str().as_bytes().to_vec();
-        let record = schema::encode(bucket.number, &BucketRecord { created: bucket.created.0 });
+        let record = BucketRecord { created: bucket.created.0, owner: bucket.owner.clone() };
+        let record = schema::encode(bucket.number, &record);
         let batch = Batch::default()
             .require(Require::Absent(Space::Buckets, key.clone()))
             .require(Require::CounterAtMost(schema::BUCKETS_COUNTER.to_vec(), BUCKETS_MAX as i64))
             .write(Write::Put(Space::Buckets, key, record))
             .write(Write::Add(schema::BUCKETS_COUNTER.to_vec(), 1));
-        match self.meta.commit(batch).await {
+        match self.documents.commit(self.meta.as_ref(), batch).await {
             Err(CommitError::Refused(0)) => Err(Error::Exists),
             Err(CommitError::Refused(_)) => Err(Error::TooManyBuckets),
             answer => Ok(answer.map(|()| bucket)?),
@@ -52,7 +54,7 @@ impl Store {
             .write(Write::Bury(Space::Buckets, key, self.numbers.next()))
             .write(Write::Add(schema::BUCKETS_COUNTER.to_vec(), -1));
         batch.writes.extend(bucket_document::removals(&bucket));
-        match self.meta.commit(batch).await {
+        match self.documents.commit(self.meta.as_ref(), batch).await {
             Err(CommitError::Refused(0)) => Err(Error::NotFound(Missing::Bucket)),
             Err(CommitError::Refused(_)) => Err(Error::NotEmpty),
             answer => Ok(answer?),
@@ -88,5 +90,5 @@ impl Store {
 
 fn read_bucket(name: &BucketName, record: &[u8]) -> Result<Bucket, Error> {
     let (number, record) = schema::decode::<BucketRecord>(record)?;
-    Ok(Bucket { name: name.clone(), number, created: Timestamp(record.created) })
+    Ok(Bucket { name: name.clone(), number, created: Timestamp(record.created), owner: record.owner })
 }

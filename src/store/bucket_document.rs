@@ -3,6 +3,8 @@
 //! They have rows of their own, because a bucket's record never changes: its revision is the bucket's number. A document is
 //! bytes to the store, of a [`DocumentKind`]; who wrote them reads them. Each change requires the bucket, so none outlives it:
 //! [`Store::delete_bucket`] removes those that are there in its own commit.
+//!
+//! Whoever keeps what was read out of a document asks [`Store::documents_generation`] whether it may still be true.
 
 use crate::base::clock::Timestamp;
 use crate::store::Store;
@@ -12,6 +14,12 @@ use crate::store::meta::{Batch, CommitError, Space, Write};
 use crate::store::types::{Bucket, BucketDocument, DocumentKind};
 
 impl Store {
+    /// Another number after each commit that may have changed a document, made a bucket or removed one, whatever it answered,
+    /// and before it answers. So what was read after this gave a number is true for as long as it gives the same.
+    pub fn documents_generation(&self) -> u64 {
+        self.documents.current()
+    }
+
     /// The bucket's document of this kind, if there is one.
     pub fn bucket_document(&self, bucket: &Bucket, kind: DocumentKind) -> Result<Option<BucketDocument>, Error> {
         let record = self.snapshot()?.get(Space::BucketDocuments, &row(bucket, kind))?;
@@ -32,7 +40,8 @@ impl Store {
     }
 
     async fn change(&self, bucket: &Bucket, write: Write) -> Result<(), Error> {
-        match self.meta.commit(Batch::default().require(Self::require_bucket(bucket)).write(write)).await {
+        let batch = Batch::default().require(Self::require_bucket(bucket)).write(write);
+        match self.documents.commit(self.meta.as_ref(), batch).await {
             Err(CommitError::Refused(_)) => Err(Error::NotFound(Missing::Bucket)),
             answer => Ok(answer?),
         }

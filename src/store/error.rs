@@ -1,7 +1,7 @@
 //! What a store call can answer instead of its result. Each kind says who is wrong; ranks above map them to the wire in
 //! exactly two places.
 
-use crate::base::limits::PARTS_MAX;
+use crate::base::limits::{PARTS_MAX, RECORD_MAX_BYTES, RECORD_NAME_MAX_BYTES};
 use crate::store::blob::BlobError;
 use crate::store::meta::{CommitError, MetaError};
 
@@ -11,12 +11,15 @@ pub enum Error {
     /// The named thing is not there.
     #[error("{0:?} not found")]
     NotFound(Missing),
-    /// A bucket of this name is there already.
-    #[error("the bucket exists")]
+    /// A bucket of this name, or a record, is there already.
+    #[error("it exists")]
     Exists,
     /// There are as many buckets as there may be.
     #[error("there are too many buckets")]
     TooManyBuckets,
+    /// There are as many records of this kind as there may be.
+    #[error("there are too many records of this kind")]
+    TooManyRecords,
     /// A condition of the request does not hold.
     #[error("a condition of the request does not hold")]
     Precondition,
@@ -56,7 +59,7 @@ pub enum Missing {
     Upload,
 }
 
-/// Why a multipart request contradicts the staged parts.
+/// Why a request contradicts the staged parts, or the limits.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Invalid {
     /// No part is listed, or more than [`PARTS_MAX`].
@@ -135,6 +138,12 @@ pub enum Invalid {
     /// The upload was completed with other parts.
     #[error("the upload was completed with other parts")]
     CompletedDifferently,
+    /// A record's name is empty or too long.
+    #[error("a record's name has 1 to {RECORD_NAME_MAX_BYTES} bytes, not {0}")]
+    RecordName(usize),
+    /// A record is too large.
+    #[error("a record has at most {RECORD_MAX_BYTES} bytes, not {0}")]
+    RecordSize(usize),
 }
 
 impl From<BlobError> for Error {

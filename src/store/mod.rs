@@ -7,6 +7,7 @@
 //! - A body is received ([`body`]), then named by [`Store::put_object`] or [`Store::stage_part`].
 //! - Copying an object ([`copy`]) adds a reference to its bytes.
 //! - Completing an upload ([`multipart`], [`assemble`]) moves no bytes: one batch turns its parts into a manifest's extents.
+//! - What the ranks above keep for themselves stands in small keyspaces of its own ([`records`]).
 //! - What is overwritten, deleted, aborted or expired is buried: one row moves to the grave; [`maintain::gc`] frees it.
 //! - Reads ([`read`]) stream across extents, every block verified; [`parts`] finds one part among them.
 //!
@@ -14,6 +15,7 @@
 //! bytes.
 
 mod assemble;
+mod attributes;
 pub mod blob;
 pub mod body;
 mod bucket;
@@ -21,6 +23,7 @@ mod bucket_document;
 mod copy;
 pub mod error;
 pub mod fsio;
+mod generation;
 mod list;
 pub mod maintain;
 mod manifest;
@@ -31,6 +34,7 @@ mod orphans;
 mod parts;
 mod pins;
 pub mod read;
+mod records;
 pub mod room;
 pub mod runs;
 mod tags;
@@ -48,6 +52,7 @@ use crate::telemetry::metrics::Metrics;
 use blob::{Blobs, Free};
 use body::BodyWriter;
 use error::Error;
+use generation::Generation;
 use meta::schema::{self, Content};
 use meta::{Meta, Snapshot, Space, Write};
 use orphans::Orphans;
@@ -87,6 +92,10 @@ pub struct Store {
     orphans: Arc<Orphans>,
     pins: Arc<Pins>,
     metrics: Metrics,
+    /// Of buckets and their documents.
+    documents: Generation,
+    /// Of records.
+    records: Generation,
 }
 
 /// What the store holds, for metrics.
@@ -112,6 +121,8 @@ impl Store {
             orphans: Arc::default(),
             pins: Arc::default(),
             metrics: parts.metrics,
+            documents: Generation::default(),
+            records: Generation::default(),
         })
     }
 

@@ -180,11 +180,19 @@ pub(super) fn attributes_record(attributes: &Attributes) -> AttributesRecord {
         headers: attributes.headers.clone(),
         user_metadata: attributes.user_metadata.clone(),
         tags: Some(attributes.tags.clone()).filter(|tags| !tags.is_empty()),
+        owner: attributes.owner.clone(),
+        acl: attributes.acl,
     }
 }
 
 pub(super) fn read_attributes(record: AttributesRecord) -> Attributes {
-    Attributes { headers: record.headers, user_metadata: record.user_metadata, tags: record.tags.unwrap_or_default() }
+    Attributes {
+        headers: record.headers,
+        user_metadata: record.user_metadata,
+        tags: record.tags.unwrap_or_default(),
+        owner: record.owner,
+        acl: record.acl,
+    }
 }
 
 pub(super) fn object_checksum_record(checksum: &ObjectChecksum) -> ObjectChecksumRecord {

@@ -1,12 +1,7 @@
-//! Tags of an object that is there: its record is written again with other tags, and nothing else of it changes.
-//!
-//! The body stays where it is, so nothing is buried. The commit requires the very record the new one was made from: whoever
-//! replaces or removes the object meanwhile wins, and the tags go to what then stands there, or nowhere.
+//! Tags of an object that is there.
 
 use crate::store::Store;
-use crate::store::error::{Error, Missing};
-use crate::store::meta::schema::{self, ObjectRecord};
-use crate::store::meta::{Batch, Require, Space, Write};
+use crate::store::error::Error;
 use crate::store::types::{Bucket, ObjectKey};
 
 impl Store {
@@ -21,7 +16,8 @@ impl Store {
         tags: Vec<(String, String)>,
     ) -> Result<(), Error> {
         self.room.check(0)?;
-        self.change_tags(bucket, key, tags).await
+        let tags = Some(tags).filter(|tags| !tags.is_empty());
+        self.change_attributes(bucket, key, |attributes| attributes.tags.clone_from(&tags)).await
     }
 
     /// Removes the tags of an object.
@@ -29,23 +25,6 @@ impl Store {
     /// # Errors
     /// As [`Store::put_object_tags`].
     pub async fn delete_object_tags(&self, bucket: &Bucket, key: &ObjectKey) -> Result<(), Error> {
-        self.change_tags(bucket, key, Vec::new()).await
-    }
-
-    async fn change_tags(&self, bucket: &Bucket, key: &ObjectKey, tags: Vec<(String, String)>) -> Result<(), Error> {
-        let row = schema::object_key(bucket.number, key.as_str());
-        let tags = Some(tags).filter(|tags| !tags.is_empty());
-        self.commit_seen(1, |snapshot| {
-            let standing = snapshot.get(Space::Current, &row)?.ok_or(Error::NotFound(Missing::Object))?;
-            let (revision, mut record) = schema::decode::<ObjectRecord>(&standing)?;
-            record.attributes.tags.clone_from(&tags);
-            let record = schema::encode(self.numbers.next(), &record);
-            let batch = Batch::default()
-                .require(Self::require_bucket(bucket))
-                .require(Require::Revision(Space::Current, row.clone(), revision))
-                .write(Write::Put(Space::Current, row.clone(), record));
-            Ok(((), batch))
-        })
-        .await
+        self.change_attributes(bucket, key, |attributes| attributes.tags = None).await
     }
 }

@@ -157,6 +157,8 @@ pub struct Bucket {
     pub number: u64,
     /// When it was made.
     pub created: Timestamp,
+    /// Whose it is, as the rank above names its clients; none where it belongs to whoever owns the gateway.
+    pub owner: Option<String>,
 }
 
 /// The kinds of documents that stand beside a bucket, each at most once. The number is part of the format.
@@ -165,11 +167,31 @@ pub struct Bucket {
 pub enum DocumentKind {
     /// Its tags.
     Tagging = 1,
+    /// Who may do what with it.
+    Policy = 2,
+    /// What no policy and no ACL may open.
+    PublicAccessBlock = 3,
+    /// Whose its objects are.
+    OwnershipControls = 4,
+    /// Its ACL.
+    Acl = 5,
+    /// Which web pages of other origins may use it.
+    Cors = 6,
+    /// How much it may hold.
+    Quota = 7,
 }
 
 impl DocumentKind {
     /// All kinds: they go when the bucket goes.
-    pub const ALL: [Self; 1] = [Self::Tagging];
+    pub const ALL: [Self; 7] = [
+        Self::Tagging,
+        Self::Policy,
+        Self::PublicAccessBlock,
+        Self::OwnershipControls,
+        Self::Acl,
+        Self::Cors,
+        Self::Quota,
+    ];
 }
 
 /// A document that stands beside a bucket. Its bytes mean something to the rank that wrote them and nothing to the store.
@@ -184,6 +206,40 @@ pub struct BucketDocument {
     pub bytes: Vec<u8>,
 }
 
+/// The kinds of records that the ranks above keep for themselves. The number is part of the format.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[repr(u8)]
+pub enum RecordKind {
+    /// Access keys.
+    AccessKey = 1,
+    /// Bearer tokens.
+    Token = 2,
+}
+
+/// A record that a rank above keeps. Its bytes mean something to that rank and nothing to the store.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Record {
+    /// Another with each change.
+    pub revision: u64,
+    /// When it was put.
+    pub modified: Timestamp,
+    /// From when on it counts as gone.
+    pub expires: Option<Timestamp>,
+    /// The bytes.
+    pub bytes: Vec<u8>,
+}
+
+/// What has to stand where a record is put, judged in the commit that puts it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Expected {
+    /// Anything or nothing.
+    Any,
+    /// Nothing.
+    Absent,
+    /// The record of this revision.
+    Revision(u64),
+}
+
 /// What a client says of an object besides its bytes; stored and given back as it is.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Attributes {
@@ -194,6 +250,10 @@ pub struct Attributes {
     pub user_metadata: Vec<(String, String)>,
     /// The object's tags: key and value, by key.
     pub tags: Vec<(String, String)>,
+    /// Whose the object is, as the rank above names its clients; none where it is the bucket's owner's.
+    pub owner: Option<String>,
+    /// Who else may do what with it, as a number of the rank above; none where nobody may.
+    pub acl: Option<u8>,
 }
 
 /// A checksum an object carries.

@@ -77,7 +77,7 @@ impl Rig {
         let attributes = Attributes {
             headers: vec![("content-type".to_owned(), "text/plain".to_owned())],
             user_metadata: vec![("made-by".to_owned(), "the first version".to_owned())],
-            tags: Vec::new(),
+            ..Attributes::default()
         };
         let body = self.receive(body, None);
         now(self.store.put_object(bucket, &parse(key), body, attributes, None)).unwrap();
@@ -128,7 +128,7 @@ const CHECKSUM: Option<(ChecksumAlgorithm, ChecksumType)> = Some((ChecksumAlgori
 /// What the first version did: one of everything that leaves a row.
 fn script(rig: &Rig) -> UploadId {
     let store = &rig.store;
-    let bucket = now(store.create_bucket(&name())).unwrap();
+    let bucket = now(store.create_bucket(&name(), None)).unwrap();
     rig.put(&bucket, "empty", b"");
     rig.put(&bucket, "inline\0key", &content(100));
     rig.put(&bucket, "blob", &content(70_000));

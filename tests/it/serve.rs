@@ -27,7 +27,7 @@ fn the_data_directory_is_private() {
     let mode = |path: &std::path::Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
     assert_eq!(mode(&gateway.data_dir), 0o700);
     assert_eq!(mode(&gateway.data_dir.join("credentials")), 0o600);
-    assert_eq!(std::fs::read_to_string(gateway.data_dir.join("FORMAT")).unwrap().trim(), "2");
+    assert_eq!(std::fs::read_to_string(gateway.data_dir.join("FORMAT")).unwrap().trim(), "3");
 }
 
 #[test]
@@ -83,19 +83,21 @@ fn a_newer_format_is_refused_and_left_alone() {
     gateway.terminate();
     gateway.wait();
     let file = gateway.data_dir.join("FORMAT");
-    std::fs::write(&file, "3\n").unwrap();
+    std::fs::write(&file, "4\n").unwrap();
     let ended = Launch::on(&directory).fail();
     assert_eq!(ended.status.code(), Some(1), "{}", ended.stderr);
-    assert!(ended.stderr.contains("format 3"), "{}", ended.stderr);
-    assert_eq!(std::fs::read_to_string(&file).unwrap(), "3\n");
+    assert!(ended.stderr.contains("format 4"), "{}", ended.stderr);
+    assert_eq!(std::fs::read_to_string(&file).unwrap(), "4\n");
     std::fs::write(&file, "junk").unwrap();
     let ended = Launch::on(&directory).fail();
     assert_eq!(ended.status.code(), Some(1), "{}", ended.stderr);
     assert!(ended.stderr.contains("FORMAT"), "{}", ended.stderr);
     // An earlier one is read, and from then on it is this one's.
-    std::fs::write(&file, "1\n").unwrap();
-    Launch::on(&directory).start();
-    assert_eq!(std::fs::read_to_string(&file).unwrap(), "2\n");
+    for earlier in ["1\n", "2\n"] {
+        std::fs::write(&file, earlier).unwrap();
+        Launch::on(&directory).start().kill();
+        assert_eq!(std::fs::read_to_string(&file).unwrap(), "3\n");
+    }
 }
 
 #[test]

@@ -420,7 +420,7 @@ fn file_of(id: BlobId) -> String {
 pub(crate) fn make_bucket(running: &mut Running, name: &str) -> Result<(), String> {
     let name = BucketName::parse(name).expect("a good name");
     let store = Arc::clone(&running.store);
-    match running.wait(store.create_bucket(&name))? {
+    match running.wait(store.create_bucket(&name, None))? {
         Ok(_) | Err(Error::Exists) => Ok(()),
         Err(error) => Err(error.to_string()),
     }

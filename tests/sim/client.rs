@@ -71,7 +71,7 @@ impl Request {
     async fn run(self) -> Told {
         let name = BucketName::parse(self.bucket).expect("a good name");
         match &self.op {
-            Op::CreateBucket => return done(self.store.create_bucket(&name).await),
+            Op::CreateBucket => return done(self.store.create_bucket(&name, None).await),
             Op::DeleteBucket => return done(self.store.delete_bucket(&name).await),
             _ => {}
         }
@@ -246,6 +246,7 @@ fn attributes(tag: OpId, tagged: Option<OpId>) -> Attributes {
         headers: vec![("content-type".to_owned(), format!("application/x-{tag}"))],
         user_metadata: vec![("tag".to_owned(), tag.to_string())],
         tags: tags(tagged),
+        ..Attributes::default()
     }
 }
 
@@ -295,7 +296,7 @@ fn refused(error: Error) -> Answer {
         // Bodies fail before anything is committed.
         Error::Full | Error::Io(_) => return Answer::Failed,
         Error::Busy(_) => return Answer::InDoubt,
-        Error::TooManyBuckets | Error::Conflict | Error::Invalid(_) | Error::Corrupt(_) => {
+        Error::TooManyBuckets | Error::TooManyRecords | Error::Conflict | Error::Invalid(_) | Error::Corrupt(_) => {
             return Answer::Wrong(error.to_string());
         }
     })

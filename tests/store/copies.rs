@@ -216,7 +216,7 @@ fn a_copy_onto_itself_buries_nothing() {
 #[test]
 fn what_is_not_there() {
     let mut rig = Rig::new(Durability::Relaxed);
-    let other = rig.wait(rig.store.create_bucket(&BucketName::parse("other").unwrap())).unwrap();
+    let other = rig.wait(rig.store.create_bucket(&BucketName::parse("other").unwrap(), None)).unwrap();
     rig.put("a", random_bytes(7, 10_000));
     let across = |from, to, condition| rig.wait(copy(&rig.store, (&rig.bucket, from), (&other, to), condition));
     assert!(matches!(across("nothing", "b", None), Err(Error::NotFound(Missing::Source))));

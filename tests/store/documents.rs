@@ -5,8 +5,8 @@ use std::sync::Arc;
 use wharf::store::error::{Error, Missing};
 use wharf::store::fsio::Durability;
 use wharf::store::meta::Space;
-use wharf::store::types::DocumentKind::Tagging;
-use wharf::store::types::{Attributes, Condition, ETag};
+use wharf::store::types::DocumentKind::{Policy, Tagging};
+use wharf::store::types::{Attributes, Condition, ETag, NewUpload};
 
 use crate::rig::{Rig, parse, random_bytes, receive};
 
@@ -14,7 +14,7 @@ use crate::rig::{Rig, parse, random_bytes, receive};
 fn a_document_lives_as_long_as_its_bucket() {
     let rig = Rig::new(Durability::Relaxed);
     let name = wharf::store::types::BucketName::parse("documented").unwrap();
-    let bucket = rig.wait(rig.store.create_bucket(&name)).unwrap();
+    let bucket = rig.wait(rig.store.create_bucket(&name, None)).unwrap();
     assert_eq!(rig.store.bucket_document(&bucket, Tagging).unwrap(), None);
     rig.wait(rig.store.put_bucket_document(&bucket, Tagging, b"one".to_vec())).unwrap();
     let one = rig.store.bucket_document(&bucket, Tagging).unwrap().unwrap();
@@ -31,11 +31,84 @@ fn a_document_lives_as_long_as_its_bucket() {
     ] {
         assert!(matches!(late, Err(Error::NotFound(Missing::Bucket))), "{late:?}");
     }
-    let next = rig.wait(rig.store.create_bucket(&name)).unwrap();
+    let next = rig.wait(rig.store.create_bucket(&name, None)).unwrap();
     assert_eq!(rig.store.bucket_document(&next, Tagging).unwrap(), None);
     rig.wait(rig.store.put_bucket_document(&next, Tagging, b"three".to_vec())).unwrap();
     rig.wait(rig.store.delete_bucket_document(&next, Tagging)).unwrap();
     assert_eq!(rig.rows(Space::BucketDocuments), 0);
+}
+
+#[test]
+fn whoever_keeps_what_a_document_said_hears_of_every_change() {
+    let rig = Rig::new(Durability::Relaxed);
+    let name = wharf::store::types::BucketName::parse("documented").unwrap();
+    let last = std::cell::Cell::new(rig.store.documents_generation());
+    let is_raised = || last.replace(rig.store.documents_generation()) != last.get();
+    assert!(!is_raised());
+    let bucket = rig.wait(rig.store.create_bucket(&name, Some("owner"))).unwrap();
+    assert!(is_raised());
+    rig.wait(rig.store.put_bucket_document(&bucket, Policy, b"one".to_vec())).unwrap();
+    assert!(is_raised());
+    rig.wait(rig.store.put_bucket_document(&bucket, Policy, b"two".to_vec())).unwrap();
+    assert!(is_raised());
+    rig.wait(rig.store.delete_bucket_document(&bucket, Policy)).unwrap();
+    assert!(is_raised());
+    rig.put("key", "body");
+    assert!(!is_raised(), "objects are no business of theirs");
+    rig.wait(rig.store.delete_bucket(&name)).unwrap();
+    assert!(is_raised());
+    // Whoever asked is gone, and what was asked for is done all the same.
+    let bucket = rig.wait(rig.store.create_bucket(&name, None)).unwrap();
+    let mut put = Box::pin(rig.store.put_bucket_document(&bucket, Policy, b"three".to_vec()));
+    let polled = std::future::Future::poll(put.as_mut(), &mut std::task::Context::from_waker(std::task::Waker::noop()));
+    drop((polled, put));
+    last.set(rig.store.documents_generation());
+    while rig.store.bucket_document(&bucket, Policy).unwrap().is_none() {
+        std::thread::yield_now();
+    }
+    assert!(is_raised());
+}
+
+#[test]
+fn a_bucket_has_its_owner_for_ever() {
+    let rig = Rig::new(Durability::Relaxed);
+    let name = |name| wharf::store::types::BucketName::parse(name).unwrap();
+    let made = rig.wait(rig.store.create_bucket(&name("owned"), Some("somebody"))).unwrap();
+    assert_eq!(made.owner.as_deref(), Some("somebody"));
+    let again = rig.wait(rig.store.create_bucket(&name("owned"), Some("somebody else")));
+    assert!(matches!(again, Err(Error::Exists)), "{again:?}");
+    let rig = rig.reopen(wharf::store::room::Reserve::Bytes(0));
+    assert_eq!(rig.store.bucket(&name("owned")).unwrap(), made);
+    assert_eq!(rig.bucket.owner, None);
+    let listed = rig.store.buckets_page("", "", 10).unwrap().0;
+    assert_eq!(listed, [rig.bucket.clone(), made]);
+}
+
+/// Owner and ACL come with the object and with the upload, and changing tags or ACL changes nothing else.
+#[test]
+fn owner_and_acl_of_objects() {
+    let rig = Rig::new(Durability::Relaxed);
+    let attributes = Attributes { owner: Some("somebody".to_owned()), acl: Some(3), ..Attributes::default() };
+    let body = rig.wait(rig.receive("body".into())).unwrap();
+    let put = rig.wait(rig.store.put_object(&rig.bucket, &parse("put"), body, attributes.clone(), None)).unwrap();
+    let new = NewUpload { attributes: attributes.clone(), checksum: None };
+    let id = rig.wait(rig.store.create_upload(&rig.bucket, &parse("parts"), new)).unwrap();
+    let part = rig.stage("parts", id, 1, random_bytes(1, 5000)).unwrap();
+    rig.complete("parts", id, &[part]).unwrap();
+    let object = |key| rig.store.object(&rig.bucket, &parse(key)).unwrap();
+    assert_eq!((object("put"), object("parts").attributes), (put.clone(), attributes.clone()));
+
+    let tags = vec![("a".to_owned(), "b".to_owned())];
+    rig.wait(rig.store.put_object_tags(&rig.bucket, &parse("put"), tags.clone())).unwrap();
+    assert_eq!(object("put").attributes, Attributes { tags: tags.clone(), ..attributes.clone() });
+    for acl in [Some(1), None] {
+        rig.wait(rig.store.put_object_acl(&rig.bucket, &parse("put"), acl)).unwrap();
+        let expected = Attributes { tags: tags.clone(), acl, ..attributes.clone() };
+        let now = object("put");
+        assert_eq!((now.attributes, now.modified, now.etag), (expected, put.modified, put.etag));
+    }
+    let missing = rig.wait(rig.store.put_object_acl(&rig.bucket, &parse("nothing"), Some(1)));
+    assert!(matches!(missing, Err(Error::NotFound(Missing::Object))), "{missing:?}");
 }
 
 /// Tags, bodies and deletes of one key at once: no body is lost, none is brought back, none is left behind.

@@ -72,7 +72,7 @@ fn fill(seed: u64, keys: u64) -> Listed {
     let rng = SeededRng::new(seed);
     let store = open(Arc::new(ModelMeta::new()), seed);
     let buckets = ["before", "listed", "zafter"].map(|name| {
-        let bucket = now(store.create_bucket(&BucketName::parse(name).unwrap())).unwrap();
+        let bucket = now(store.create_bucket(&BucketName::parse(name).unwrap(), None)).unwrap();
         add(&store, &bucket, "a/b", 1);
         bucket
     });

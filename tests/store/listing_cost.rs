@@ -64,7 +64,7 @@ fn filled(keys: impl Iterator<Item = String>, uploads: u64) -> Counted {
     let shown = Arc::clone(&meta.shown);
     let store = open(Arc::new(meta), 7);
     let [before, bucket, after] = ["before", "counted", "zafter"]
-        .map(|name| now(store.create_bucket(&BucketName::parse(name).unwrap())).unwrap());
+        .map(|name| now(store.create_bucket(&BucketName::parse(name).unwrap(), None)).unwrap());
     for neighbour in [before, after] {
         add(&store, &neighbour, "other", 1);
     }
@@ -171,7 +171,7 @@ fn pages_of_uploads_and_buckets_cost_the_same() {
     assert_eq!(costs, [vec![(8, 7); 4], vec![(2, 2)]].concat());
 
     for n in 0..50 {
-        now(counted.store.create_bucket(&BucketName::parse(&format!("many-{n:02}")).unwrap())).unwrap();
+        now(counted.store.create_bucket(&BucketName::parse(&format!("many-{n:02}")).unwrap(), None)).unwrap();
     }
     for after in ["", "many-10", "many-40"] {
         let (rows, page) = counted.rows(|store| store.buckets_page("many-", after, 5).unwrap());

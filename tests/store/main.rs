@@ -16,6 +16,7 @@ mod listing;
 mod listing_cost;
 mod races;
 mod reading;
+mod records;
 mod remote;
 mod rig;
 mod room;

@@ -69,7 +69,7 @@ impl Shared {
             metrics: Metrics::new(),
         });
         let name = BucketName::parse("bucket").unwrap();
-        let bucket = match runtime.block_on(store.create_bucket(&name)) {
+        let bucket = match runtime.block_on(store.create_bucket(&name, None)) {
             Err(Error::Exists) => store.bucket(&name).unwrap(),
             made => made.unwrap(),
         };

@@ -158,7 +158,7 @@ impl Rig {
             metrics: metrics.clone(),
         });
         let name = BucketName::parse("bucket").unwrap();
-        let bucket = match runtime.block_on(store.create_bucket(&name)) {
+        let bucket = match runtime.block_on(store.create_bucket(&name, None)) {
             Err(Error::Exists) => store.bucket(&name).unwrap(),
             made => made.unwrap(),
         };

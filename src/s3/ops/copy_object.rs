@@ -171,6 +171,9 @@ impl Wishes {
             headers: copied.chain(own.headers.iter().filter(not_copied)).cloned().collect(),
             user_metadata: metadata.user_metadata.clone(),
             tags: if self.replaces_tags { own.tags.clone() } else { theirs.tags.clone() },
+            // Whoever makes a copy says who may read it, and owns it.
+            owner: own.owner.clone(),
+            acl: own.acl,
         }
     }
 }
@@ -212,6 +215,8 @@ mod tests {
                 ]),
                 user_metadata: pairs(&[("a", "source")]),
                 tags: pairs(&[("t", "source")]),
+                owner: Some("source".to_owned()),
+                acl: Some(2),
             },
             checksum: ObjectChecksum { value, kind: ChecksumType::FullObject, parts: None },
             parts: None,
@@ -237,6 +242,7 @@ mod tests {
         let copied = copied.unwrap().attributes;
         assert_eq!(copied.headers, pairs(&[("content-type", "text/plain")]), "neither class nor redirect is copied");
         assert_eq!((copied.user_metadata, copied.tags), (pairs(&[("a", "source")]), pairs(&[("t", "source")])));
+        assert_eq!((copied.owner, copied.acl), (None, None), "neither owner nor ACL is copied");
         let replaced = terms(&[("x-amz-metadata-directive", "REPLACE"), ("x-amz-meta-a", "own")], false);
         let replaced = replaced.unwrap().attributes;
         assert_eq!((replaced.headers, replaced.user_metadata), (Vec::new(), pairs(&[("a", "own")])));

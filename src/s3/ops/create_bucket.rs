@@ -38,7 +38,7 @@ async fn run(mut call: Call) -> Result<Response<Body>, Error> {
     let declaration = Declaration::of_body(&call)?;
     let body = receive::document(&mut call, &declaration, XML_BODY_MAX_BYTES).await?;
     check_configuration(&body, &call.config.region)?;
-    match call.store().create_bucket(&name).await {
+    match call.store().create_bucket(&name, None).await {
         Ok(_) => {}
         Err(StoreError::Exists) if call.config.region == FORGIVING_REGION => {}
         Err(error) => return Err(error.into()),

@@ -1,4 +1,5 @@
-//! Expiry: aborts uploads that were idle for too long and forgets completed uploads after their week.
+//! Expiry: aborts uploads that were idle for too long, forgets completed uploads after their week, and removes records whose
+//! time is over.
 
 use std::ops::ControlFlow;
 use std::sync::Arc;
@@ -13,6 +14,7 @@ use crate::store::maintain::{COMMIT_PAUSE, PendingCommit};
 use crate::store::meta::schema::{self, CompletedRecord, UploadRecord};
 use crate::store::meta::{Batch, Snapshot, Space, Visit, Write};
 use crate::store::multipart::{bury_upload, visit_parts};
+use crate::store::records::expiry;
 
 /// The longest pause between two walks.
 const WALK_PAUSE_MAX: Duration = Duration::from_secs(60);
@@ -30,6 +32,7 @@ pub struct Expire {
 enum Walk {
     Uploads(Vec<u8>),
     Completed(Vec<u8>),
+    Records(Vec<u8>),
 }
 
 impl Expire {
@@ -47,7 +50,11 @@ impl Expire {
             }
             Walk::Completed(from) => {
                 let (batch, next) = self.completed(snapshot.as_ref(), from)?;
-                (batch, next.map_or(Walk::Uploads(Vec::new()), Walk::Completed))
+                (batch, next.map_or(Walk::Records(Vec::new()), Walk::Completed))
+            }
+            Walk::Records(from) => {
+                let (batch, next) = self.records(snapshot.as_ref(), from)?;
+                (batch, next.map_or(Walk::Uploads(Vec::new()), Walk::Records))
             }
         };
         drop(snapshot);
@@ -128,6 +135,31 @@ impl Expire {
         })?;
         Ok((batch, next))
     }
+
+    /// Each record that is removed is required to be the one that was looked at: one that was put anew stays.
+    fn records(&self, snapshot: &dyn Snapshot, from: &[u8]) -> Result<(Batch, Option<Vec<u8>>), Error> {
+        let now = self.store.now();
+        let mut looked = 0;
+        let mut batch = Batch::default();
+        let mut next = None;
+        snapshot.scan(Space::Records, from, &[], &mut |key, record| {
+            if looked == MAINTENANCE_STEP_ITEMS {
+                next = Some(key.to_vec());
+                return ControlFlow::Break(());
+            }
+            looked += 1;
+            match expiry(key, record, now) {
+                Ok(Some((require, writes))) => {
+                    batch.requires.push(require);
+                    batch.writes.extend(writes);
+                }
+                Ok(None) => {}
+                Err(error) => tracing::error!(%error, "a record is unreadable"),
+            }
+            ControlFlow::Continue(Visit::Next)
+        })?;
+        Ok((batch, next))
+    }
 }
 
 impl Worker for Expire {
@@ -139,7 +171,8 @@ impl Worker for Expire {
         let Some(mut commit) = self.commit.take() else { return Ok(self.look()?) };
         match commit.poll() {
             Some(_) => {
-                // A refusal means that the upload was completed or aborted meanwhile; a failure is met again on the next walk.
+                // A refusal means that the upload was completed or aborted meanwhile, or that a record was put anew; that and a
+                // failure are met again on the next walk.
                 Ok(Next::Again)
             }
             None => {

@@ -51,11 +51,13 @@ pub enum Space {
     Counters = 12,
     /// What was put on buckets (tags, and whatever else has a document): bucket number, kind of document.
     BucketDocuments = 13,
+    /// What the ranks above keep for themselves: kind, name.
+    Records = 14,
 }
 
 impl Space {
     /// All tables.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 15] = [
         Self::System,
         Self::Runs,
         Self::Buckets,
@@ -70,6 +72,7 @@ impl Space {
         Self::Grave,
         Self::Counters,
         Self::BucketDocuments,
+        Self::Records,
     ];
 
     /// The table's name in engines that name their tables.
@@ -89,6 +92,7 @@ impl Space {
             Self::Grave => "grave",
             Self::Counters => "counters",
             Self::BucketDocuments => "bucket-documents",
+            Self::Records => "records",
         }
     }
 

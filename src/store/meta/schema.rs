@@ -23,6 +23,7 @@
 //! | Grave | growing number, 8 | one byte with the space's number, then the buried record |
 //! | Counters | name; for the references of a manifest `references-`, then its number, 8 | the value, 8 bytes, signed |
 //! | BucketDocuments | bucket number, 8; kind, 1 | [`BucketDocumentRecord`] |
+//! | Records | kind, 1; name | [`KeptRecord`] |
 //!
 //! An escaped key is the key with each byte 00 written as 00 FF, then 00 01: so a key sorts before every longer key that
 //! begins with it, whatever follows in the row's key.
@@ -82,6 +83,13 @@ pub const STAGED_COUNTER: &[u8] = b"staged-bytes";
 pub fn references_counter(manifest: u64) -> Vec<u8> {
     let mut name = b"references-".to_vec();
     name.extend_from_slice(&manifest.to_be_bytes());
+    name
+}
+
+/// Counter: records of this kind.
+pub fn records_counter(kind: u8) -> Vec<u8> {
+    let mut name = b"records-".to_vec();
+    name.push(kind);
     name
 }
 
@@ -172,6 +180,13 @@ pub fn bucket_document_key(bucket: u64, kind: u8) -> Vec<u8> {
     key
 }
 
+/// The row of a record that the ranks above keep.
+pub fn record_key(kind: u8, name: &str) -> Vec<u8> {
+    let mut key = vec![kind];
+    key.extend_from_slice(name.as_bytes());
+    key
+}
+
 /// A row of `Inline`.
 pub fn encode_inline(body: &[u8]) -> Vec<u8> {
     let mut row = Checksum::of(ChecksumAlgorithm::Crc32c, body).bytes().to_vec();
@@ -198,6 +213,9 @@ pub struct BucketRecord {
     /// Milliseconds since 1970.
     #[n(0)]
     pub created: u64,
+    /// Whose it is; none where it belongs to whoever owns the gateway.
+    #[n(1)]
+    pub owner: Option<String>,
 }
 
 /// A record of `BucketDocuments`.
@@ -210,6 +228,21 @@ pub struct BucketDocumentRecord {
     /// Milliseconds since 1970 at which it was put.
     #[n(1)]
     pub modified: u64,
+}
+
+/// A record of `Records`.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct KeptRecord {
+    /// As the rank above wrote it.
+    #[n(0)]
+    #[cbor(with = "minicbor::bytes")]
+    pub bytes: Vec<u8>,
+    /// Milliseconds since 1970 at which it was put.
+    #[n(1)]
+    pub modified: u64,
+    /// Milliseconds since 1970 from which on it counts as gone; none where it stays.
+    #[n(2)]
+    pub expires: Option<u64>,
 }
 
 /// Where bytes are.
@@ -327,6 +360,12 @@ pub struct AttributesRecord {
     /// Tags: key, value; none where there are none.
     #[n(2)]
     pub tags: Option<Vec<(String, String)>>,
+    /// Whose the object is; none where it is the bucket's owner's.
+    #[n(3)]
+    pub owner: Option<String>,
+    /// A number of the rank above; none for its default.
+    #[n(4)]
+    pub acl: Option<u8>,
 }
 
 /// A record of `Current`.
@@ -534,7 +573,7 @@ mod tests {
 
     #[test]
     fn records_round_trip_and_refuse_newer_formats() {
-        let record = BucketRecord { created: 12 };
+        let record = BucketRecord { created: 12, owner: None };
         let mut bytes = encode(77, &record);
         assert_eq!(decode::<BucketRecord>(&bytes), Ok((77, record)));
         bytes[0] = 2;
