@@ -20,6 +20,7 @@ mod error;
 mod header;
 mod keyring;
 mod payload;
+pub mod policy;
 mod post_policy;
 mod presign;
 mod sigv2;

@@ -71,6 +71,17 @@ pub const TRAILER_MAX_BYTES: usize = 4096;
 /// Smallest chunk of an aws-chunked body that is not the last (AWS: 8 KiB).
 pub const CHUNK_MIN_BYTES: u64 = 8 << 10;
 
+/// A policy's document, of a bucket (AWS: 20 KB) as of an identity or a session (AWS: 6,144 characters at most).
+pub const POLICY_MAX_BYTES: usize = 20 << 10;
+/// Statements of one policy.
+pub const POLICY_STATEMENTS_MAX: usize = 200;
+/// Values of one list in a policy: actions, resources, principals or the values of one condition.
+pub const POLICY_VALUES_MAX: usize = 1000;
+/// Objects and lists within each other in a policy: the values of a condition are the sixth.
+pub const POLICY_DEPTH_MAX: usize = 8;
+/// A pattern of a policy, before and after its variables got their values. An ARN with the longest key is shorter by far.
+pub const POLICY_PATTERN_MAX_CHARACTERS: usize = 2048;
+
 /// Difference allowed between a signature's time and ours.
 pub const CLOCK_SKEW_MAX: Duration = Duration::from_secs(15 * 60);
 /// Longest life of a presigned URL.
