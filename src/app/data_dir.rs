@@ -86,6 +86,22 @@ impl DataDir {
         self.path.join("catalog.redb")
     }
 
+    /// The text of a small file in the directory, if there is one.
+    pub(super) fn read_small(&self, name: &str) -> Result<Option<String>, DataDirError> {
+        self.read_text(&self.path.join(name))
+    }
+
+    /// Sets the whole text of a small private file in the directory.
+    pub(super) fn replace_small(&self, name: &str, text: &str) -> Result<(), DataDirError> {
+        let path = self.path.join(name);
+        self.fs.replace_file(&path, text.as_bytes()).map_err(at(&path))
+    }
+
+    /// The error of a small file that is not what wharf wrote.
+    pub(super) fn unreadable(&self, name: &str, why: &str) -> DataDirError {
+        DataDirError::Unreadable { path: self.path.join(name), why: why.to_owned() }
+    }
+
     /// The kept pair; made, kept and said once on standard error when there is none.
     pub(super) fn credentials(&self, rng: &dyn Rng) -> Result<Credentials, DataDirError> {
         let path = self.path.join("credentials");

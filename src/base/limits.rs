@@ -175,13 +175,9 @@ pub const ADMIN_PAGE_MAX: usize = 1000;
 pub const ADMIN_PAGE_DEFAULT: usize = 100;
 /// Parts that one page of open uploads adds up, before it ends early.
 pub const ADMIN_PAGE_PARTS_MAX: usize = 100_000;
-/// Access keys of one gateway besides the root's: all are in memory.
-pub const ACCESS_KEYS_MAX: usize = 10_000;
 /// Bearer tokens of one access key.
 pub const TOKENS_PER_KEY_MAX: usize = 1000;
 /// Longest life of a bearer token.
 pub const TOKEN_LIFE_MAX: Duration = Duration::from_secs(366 * 24 * 3600);
 /// Name of an access key, in characters.
 pub const ACCESS_KEY_NAME_MAX_CHARACTERS: usize = 128;
-/// Policy of an identity or of a token, as JSON (AWS: 6,144 characters for a managed one, 20,480 bytes for a bucket's).
-pub const IDENTITY_POLICY_MAX_BYTES: usize = 20 << 10;
