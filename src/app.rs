@@ -14,6 +14,7 @@ use std::net::SocketAddr;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
+use crate::auth::seal::Sealer;
 use crate::auth::{Authenticator, Keyring};
 use crate::base::buffers::BufferPool;
 use crate::base::clock::{Clock, Stopwatch, SystemClock};
@@ -344,7 +345,7 @@ fn mount(
     metrics: &Metrics,
     health: &Health,
 ) {
-    let keyring = Keyring::new(&credentials.access_key, credentials.secret_key.expose());
+    let keyring = Keyring::new(&credentials.access_key, credentials.secret_key.expose(), Sealer::new([0; 32]));
     front.0.get_or_init(|| {
         S3::new(S3Config {
             shares: Shares::default(),

@@ -8,7 +8,7 @@ use jiff::fmt::rfc2822;
 use jiff::tz::TimeZone;
 
 use super::error::{AuthError, AuthErrorCode};
-use super::sigv4::{SERVICE, TERMINAL};
+use super::sigv4::TERMINAL;
 use crate::base::clock::Timestamp;
 
 /// A credential whose scope is ours.
@@ -19,15 +19,21 @@ pub(super) struct Credential {
     /// `YYYYMMDD`.
     pub(super) date: String,
     pub(super) region: String,
+    pub(super) service: String,
 }
 
 impl Credential {
-    /// Reads a credential and checks its scope against `region`. Refusals carry `code`, their sentence begins with
+    /// Reads a credential and checks its scope against region and service. Refusals carry `code`, their sentence begins with
     /// `prefix`, which may be empty.
-    pub(super) fn parse(text: &str, region: &str, code: AuthErrorCode, prefix: &str) -> Result<Self, AuthError> {
+    pub(super) fn parse(
+        text: &str,
+        (region, service): (&str, &str),
+        code: AuthErrorCode,
+        prefix: &str,
+    ) -> Result<Self, AuthError> {
         let refuse = |reason: String| AuthError::new(code, sentence(prefix, &reason));
         let mut fields = text.rsplitn(5, '/');
-        let (Some(terminal), Some(service), Some(named_region), Some(date), Some(access_key_id)) =
+        let (Some(terminal), Some(named_service), Some(named_region), Some(date), Some(access_key_id)) =
             (fields.next(), fields.next(), fields.next(), fields.next(), fields.next())
         else {
             return Err(refuse(malformed()));
@@ -43,18 +49,24 @@ impl Credential {
             let reason = format!("the region '{named_region}' is wrong; expecting '{region}'");
             return Err(refuse(reason).with("Region", region));
         }
-        if service != SERVICE {
-            return Err(refuse(format!("incorrect service \"{service}\". This endpoint belongs to \"{SERVICE}\".")));
+        if named_service != service {
+            let reason = format!("incorrect service \"{named_service}\". This endpoint belongs to \"{service}\".");
+            return Err(refuse(reason));
         }
         if terminal != TERMINAL {
             return Err(refuse(format!("incorrect terminal \"{terminal}\". This endpoint uses \"{TERMINAL}\".")));
         }
-        Ok(Self { access_key_id: access_key_id.to_owned(), date: date.to_owned(), region: region.to_owned() })
+        Ok(Self {
+            access_key_id: access_key_id.to_owned(),
+            date: date.to_owned(),
+            region: region.to_owned(),
+            service: service.to_owned(),
+        })
     }
 
     /// The scope that is signed: the credential without its key.
     pub(super) fn scope(&self) -> String {
-        format!("{}/{}/{SERVICE}/{TERMINAL}", self.date, self.region)
+        format!("{}/{}/{}/{TERMINAL}", self.date, self.region, self.service)
     }
 
     /// Refuses a credential that was made for another day than the request's.
@@ -111,7 +123,7 @@ mod tests {
 
     #[test]
     fn a_key_may_contain_slashes() {
-        let credential = Credential::parse("a/b/20130524/r/s3/aws4_request", "r", CODE, "p").unwrap();
+        let credential = Credential::parse("a/b/20130524/r/s3/aws4_request", ("r", "s3"), CODE, "p").unwrap();
         assert_eq!((credential.access_key_id.as_str(), credential.date.as_str()), ("a/b", "20130524"));
         assert_eq!(credential.scope(), "20130524/r/s3/aws4_request");
     }
@@ -129,7 +141,7 @@ mod tests {
             ("k/20130524/r/ec2/aws4_request", "incorrect service \"ec2\""),
             ("k/20130524/r/s3/aws4", "incorrect terminal \"aws4\""),
         ] {
-            let refusal = Credential::parse(text, "r", CODE, "p").unwrap_err();
+            let refusal = Credential::parse(text, ("r", "s3"), CODE, "p").unwrap_err();
             assert!(refusal.code == CODE && refusal.message.contains(reason), "{text}: {refusal}");
             assert_eq!(refusal.detail("Region").is_some(), reason.contains("region"));
         }

@@ -14,6 +14,8 @@ pub enum AuthErrorCode {
     AuthorizationHeaderMalformed,
     /// As [`Self::AuthorizationHeaderMalformed`], for credentials in the query.
     AuthorizationQueryParametersError,
+    /// The temporary credentials have ended.
+    ExpiredToken,
     /// Nobody here has this access key id.
     InvalidAccessKeyId,
     /// An argument that has no meaning: an unknown scheme, two mechanisms, a junk `x-amz-content-sha256`.
@@ -22,7 +24,7 @@ pub enum AuthErrorCode {
     InvalidPolicyDocument,
     /// A mechanism or a mode that S3 does not offer, or a mandatory header that is missing.
     InvalidRequest,
-    /// A session token, where no temporary credentials exist.
+    /// A session token that was not given out here, or not with this access key, or whose key is gone.
     InvalidToken,
     /// A mechanism that S3 offers and wharf does not.
     NotImplemented,
@@ -83,7 +85,7 @@ impl AuthError {
         )
     }
 
-    /// A session token: there are no temporary credentials it could belong to.
+    /// A session token that was not given out here, or not with this access key, or whose key is gone.
     pub(super) fn session_token() -> Self {
         Self::new(AuthErrorCode::InvalidToken, "The provided token is malformed or otherwise invalid.")
     }

@@ -5,14 +5,14 @@
 
 use std::collections::BTreeSet;
 
-use http::HeaderMap;
 use http::header::{AUTHORIZATION, DATE, HOST};
+use http::{HeaderMap, HeaderValue};
 
 use super::canonical::{RequestHead, SignedHeaders};
 use super::credential::{Credential, parse_amz_date, parse_date_header};
 use super::error::{AuthError, AuthErrorCode};
 use super::payload::{self, PayloadMode};
-use super::sigv4::{self, ALGORITHM, Claim};
+use super::sigv4::{self, ALGORITHM, Claim, S3};
 use super::{Authenticated, Authenticator, Identity};
 use crate::base::clock::Timestamp;
 use crate::base::limits::CLOCK_SKEW_MAX;
@@ -34,30 +34,77 @@ pub(super) fn authenticate(
     head: RequestHead<'_>,
     now: Timestamp,
 ) -> Result<Authenticated, AuthError> {
-    let components = components(head.headers)?;
-    let (request_time, amz_date) = request_time(head.headers)?;
-    let credential = Credential::parse(components.credential, &authenticator.region, MALFORMED, MALFORMED_PREFIX)?;
-    credential.check_date(&amz_date, MALFORMED, MALFORMED_PREFIX)?;
-    check_skew(request_time, &amz_date, now)?;
+    let prepared = prepare(authenticator, head, S3, now)?;
     let Some(payload_hash) = payload::declared(head.headers)? else {
         let message = format!("Missing required header for this request: {}", payload::HEADER);
         return Err(AuthError::new(AuthErrorCode::InvalidRequest, message));
     };
     let mode = PayloadMode::parse(payload_hash)?;
-    check_token(head.headers)?;
-    let Some(signed_headers) = SignedHeaders::parse(components.signed_headers) else {
-        return Err(malformed("the authorization component \"SignedHeaders\" is malformed."));
-    };
-    check_all_signed(head.headers, &signed_headers)?;
-    let claim = Claim { credential, signed_headers, signature: components.signature, amz_date, payload_hash };
-    let (identity, seed) = sigv4::verify(&authenticator.keyring, head, claim)?;
+    let (identity, seed) = sigv4::verify(authenticator, head, prepared.claim(head.headers, payload_hash)?, now)?;
     Ok(Authenticated { identity: Identity::Key(identity), payload: mode.signed(seed), presigned: false })
 }
 
-/// Refuses a session token: there are no temporary credentials. An empty one is as good as none.
-pub(super) fn check_token(headers: &HeaderMap) -> Result<(), AuthError> {
-    let token = headers.get_all("x-amz-security-token").iter().any(|value| !value.is_empty());
-    if token { Err(AuthError::session_token()) } else { Ok(()) }
+/// Authenticates a request to another service than S3, whose body is known already: there the hash of the body is signed
+/// whether or not a header names it.
+pub(super) fn authenticate_known_body(
+    authenticator: &Authenticator,
+    head: RequestHead<'_>,
+    service: &'static str,
+    body_sha256: &str,
+    now: Timestamp,
+) -> Result<Identity, AuthError> {
+    let prepared = prepare(authenticator, head, service, now)?;
+    let (identity, _) = sigv4::verify(authenticator, head, prepared.claim(head.headers, body_sha256)?, now)?;
+    Ok(Identity::Key(identity))
+}
+
+/// An Authorization header whose scope and time are good.
+struct Prepared<'a> {
+    credential: Credential,
+    amz_date: String,
+    components: Components<'a>,
+}
+
+fn prepare<'a>(
+    authenticator: &Authenticator,
+    head: RequestHead<'a>,
+    service: &str,
+    now: Timestamp,
+) -> Result<Prepared<'a>, AuthError> {
+    let components = components(head.headers)?;
+    let (request_time, amz_date) = request_time(head.headers)?;
+    let scope = (authenticator.region.as_str(), service);
+    let credential = Credential::parse(components.credential, scope, MALFORMED, MALFORMED_PREFIX)?;
+    credential.check_date(&amz_date, MALFORMED, MALFORMED_PREFIX)?;
+    check_skew(request_time, &amz_date, now)?;
+    Ok(Prepared { credential, amz_date, components })
+}
+
+impl<'a> Prepared<'a> {
+    fn claim(self, headers: &'a HeaderMap, payload_hash: &'a str) -> Result<Claim<'a>, AuthError> {
+        let Some(signed_headers) = SignedHeaders::parse(self.components.signed_headers) else {
+            return Err(malformed("the authorization component \"SignedHeaders\" is malformed."));
+        };
+        check_all_signed(headers, &signed_headers)?;
+        Ok(Claim {
+            credential: self.credential,
+            token: session_token(headers)?,
+            signed_headers,
+            signature: self.components.signature,
+            amz_date: self.amz_date,
+            payload_hash,
+        })
+    }
+}
+
+/// The session token of the headers. An empty one is as good as none.
+pub(super) fn session_token(headers: &HeaderMap) -> Result<Option<&str>, AuthError> {
+    let mut values = headers.get_all("x-amz-security-token").iter().filter(|value| !value.is_empty());
+    match (values.next().map(HeaderValue::to_str), values.next()) {
+        (None, _) => Ok(None),
+        (Some(Ok(token)), None) => Ok(Some(token)),
+        _ => Err(AuthError::session_token()),
+    }
 }
 
 /// Refuses a request with a header that had to be signed and was not: `host` and every `x-amz-*`, but for

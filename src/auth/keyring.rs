@@ -1,144 +1,310 @@
-//! Who may sign: access keys and their secrets.
+//! Who may sign: access keys and their secrets, the temporary credentials they gave out, and API tokens.
 //!
-//! Secrets never leave this file except as signing keys and signatures, and appear in no `Debug` output. Deriving a signing key costs
-//! four HMACs, so the derived ones are kept in a map of bounded size; only keys of known identities get into it.
+//! The root key comes from the settings. The others are put in here by whoever keeps them, at the start and with each change, so
+//! that a change counts from the next request on and no request reads a store. Secrets leave this file as signing keys and
+//! signatures alone, and for the one who keeps them; they appear in no `Debug` output.
+//!
+//! Deriving a signing key costs four HMACs, so the derived ones are kept in a map of bounded size. A kept one is known by the
+//! serial number of the key it was derived from: a key that was replaced is never meant by it.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fmt;
-use std::sync::{Mutex, PoisonError};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use sha2::{Digest as _, Sha256};
+use subtle::ConstantTimeEq as _;
 
-use super::sigv2;
-use super::sigv4::SigningKey;
+use super::error::{AuthError, AuthErrorCode};
+use super::identity::{KeyIdentity, Session};
+use super::policy::Policy;
+use super::seal::Sealer;
+use super::session;
+use super::sigv4::{self, SigningKey};
+use crate::base::clock::Timestamp;
 use crate::base::digest::hex;
 use crate::base::limits::SIGNING_KEYS_CACHED_MAX;
 
-/// On whose behalf a request runs.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub enum Identity {
-    /// Nobody: the request carried no credentials.
-    Anonymous,
-    /// The holder of an access key.
-    Key(KeyIdentity),
-}
-
-impl Identity {
-    /// The access key id, unless anonymous.
-    pub fn access_key_id(&self) -> Option<&str> {
-        match self {
-            Self::Anonymous => None,
-            Self::Key(key) => Some(&key.access_key_id),
-        }
-    }
-
-    /// Whether this is the root key, to which everything is allowed.
-    pub fn is_root(&self) -> bool {
-        matches!(self, Self::Key(key) if key.root)
-    }
-}
-
-/// The public half of an access key.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct KeyIdentity {
-    /// The access key id, as clients send it.
+/// An access key beside the root key, as it is kept.
+#[derive(Clone, PartialEq, Eq)]
+pub struct AccessKey {
+    /// What clients send.
     pub access_key_id: String,
-    /// The `ID` of owners and initiators in XML: 64 hexadecimal digits, the SHA-256 of the access key id.
-    pub canonical_user_id: String,
-    /// Whether this is the root key.
-    pub root: bool,
+    /// What signs.
+    pub secret: String,
+    /// Whether it may be used at all.
+    pub enabled: bool,
+    /// What it may do; without one only what buckets allow it.
+    pub policy: Option<Policy>,
+    /// When it was made.
+    pub created: Timestamp,
+    /// What people call it.
+    pub name: Option<String>,
 }
 
-/// The access keys of this gateway: the root key.
+/// An API token, as it is kept: by its hash.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BearerToken {
+    /// SHA-256 of the token in hexadecimal digits.
+    pub hash: String,
+    /// Whose rights it carries.
+    pub access_key_id: String,
+    /// What it is narrowed to.
+    pub policy: Option<Policy>,
+    /// When it was made.
+    pub created: Timestamp,
+    /// When it ends.
+    pub expires: Timestamp,
+}
+
+/// Somebody who may sign.
+#[derive(Clone)]
+pub(super) struct Signer {
+    pub(super) identity: Arc<KeyIdentity>,
+    secret: Arc<str>,
+    /// Of the key it stands for; temporary credentials have none, and no kept signing keys.
+    serial: Option<u64>,
+}
+
+/// The access keys of this gateway.
 pub struct Keyring {
-    root: KeyIdentity,
-    root_secret: String,
-    signing_keys: Mutex<HashMap<String, SigningKey>>,
+    root: Entry,
+    keys: RwLock<BTreeMap<String, Entry>>,
+    tokens: RwLock<HashMap<String, BearerToken>>,
+    signing_keys: Mutex<HashMap<(u64, String), SigningKey>>,
+    serials: AtomicU64,
+    sealer: Sealer,
+}
+
+#[derive(Clone)]
+struct Entry {
+    identity: Arc<KeyIdentity>,
+    secret: Arc<str>,
+    serial: u64,
+    enabled: bool,
+    created: Timestamp,
+    name: Option<String>,
 }
 
 impl Keyring {
-    /// A keyring with the root key alone.
-    pub fn new(root_access_key_id: &str, root_secret: &str) -> Self {
-        let root = KeyIdentity {
-            access_key_id: root_access_key_id.to_owned(),
-            canonical_user_id: hex(&Sha256::digest(root_access_key_id.as_bytes())),
-            root: true,
+    /// A keyring with the root key alone. Temporary credentials are sealed by `sealer`.
+    pub fn new(root_access_key_id: &str, root_secret: &str, sealer: Sealer) -> Self {
+        let root = Entry {
+            identity: Arc::new(KeyIdentity::root(root_access_key_id)),
+            secret: root_secret.into(),
+            serial: 0,
+            enabled: true,
+            created: Timestamp::default(),
+            name: None,
         };
-        Self { root, root_secret: root_secret.to_owned(), signing_keys: Mutex::default() }
+        Self {
+            root,
+            keys: RwLock::default(),
+            tokens: RwLock::default(),
+            signing_keys: Mutex::default(),
+            serials: AtomicU64::new(1),
+            sealer,
+        }
     }
 
     /// The holder of the root key.
-    pub fn root(&self) -> &KeyIdentity {
-        &self.root
+    pub fn root(&self) -> &Arc<KeyIdentity> {
+        &self.root.identity
     }
 
-    /// The holder of `access_key_id`.
-    pub fn find(&self, access_key_id: &str) -> Option<&KeyIdentity> {
-        (self.root.access_key_id == access_key_id).then_some(&self.root)
+    /// What seals the secrets of this gateway.
+    pub fn sealer(&self) -> &Sealer {
+        &self.sealer
     }
 
-    /// The key that `access_key_id` signs with on `date` (`YYYYMMDD`) in `region`; none when nobody has that id.
-    pub fn signing_key(&self, access_key_id: &str, date: &str, region: &str) -> Option<SigningKey> {
-        self.find(access_key_id)?;
-        let name = format!("{access_key_id}/{date}/{region}");
+    /// Puts a key in, in place of one with the same id. The root key's id is never anybody else's: such a key is not found.
+    pub fn put(&self, key: AccessKey) {
+        let entry = Entry {
+            identity: Arc::new(KeyIdentity::user(&key.access_key_id, key.policy)),
+            secret: key.secret.into(),
+            serial: self.serials.fetch_add(1, Ordering::Relaxed),
+            enabled: key.enabled,
+            created: key.created,
+            name: key.name,
+        };
+        self.keys.write().unwrap_or_else(PoisonError::into_inner).insert(key.access_key_id, entry);
+    }
+
+    /// Takes a key out, and with it all that its holder was given. False when there was none.
+    pub fn remove(&self, access_key_id: &str) -> bool {
+        self.keys.write().unwrap_or_else(PoisonError::into_inner).remove(access_key_id).is_some()
+    }
+
+    /// The key of this id, the root key excepted.
+    pub fn get(&self, access_key_id: &str) -> Option<AccessKey> {
+        let keys = self.keys.read().unwrap_or_else(PoisonError::into_inner);
+        keys.get(access_key_id).map(|entry| entry.key(access_key_id))
+    }
+
+    /// All keys but the root key, by id.
+    pub fn list(&self) -> Vec<AccessKey> {
+        let keys = self.keys.read().unwrap_or_else(PoisonError::into_inner);
+        keys.iter().map(|(id, entry)| entry.key(id)).collect()
+    }
+
+    /// Puts an API token in.
+    pub fn put_token(&self, token: BearerToken) {
+        self.tokens.write().unwrap_or_else(PoisonError::into_inner).insert(token.hash.clone(), token);
+    }
+
+    /// Takes an API token out. False when there was none.
+    pub fn remove_token(&self, hash: &str) -> bool {
+        self.tokens.write().unwrap_or_else(PoisonError::into_inner).remove(hash).is_some()
+    }
+
+    /// The API tokens of a key that have not ended, by hash.
+    pub fn tokens(&self, access_key_id: &str, now: Timestamp) -> Vec<BearerToken> {
+        let tokens = self.tokens.read().unwrap_or_else(PoisonError::into_inner);
+        let mut found: Vec<_> = tokens
+            .values()
+            .filter(|token| token.access_key_id == access_key_id && now < token.expires)
+            .cloned()
+            .collect();
+        found.sort_by(|a, b| a.hash.cmp(&b.hash));
+        found
+    }
+
+    /// Whom an API token belongs to, with the rights it carries; none for one that is unknown, has ended or whose key may not
+    /// be used.
+    pub fn bearer(&self, token: &str, now: Timestamp) -> Option<Arc<KeyIdentity>> {
+        let hash = token_hash(token);
+        let token = self.tokens.read().unwrap_or_else(PoisonError::into_inner).get(&hash)?.clone();
+        let entry = self.usable(&token.access_key_id).filter(|entry| {
+            // A key that was made again later under the same id has given out none of the earlier one's tokens.
+            now < token.expires && entry.created <= token.created
+        })?;
+        let session = Session { name: "token".to_owned(), policy: token.policy, expires: token.expires };
+        Some(Arc::new(entry.identity.for_session(&token.access_key_id, session)))
+    }
+
+    /// Whom an access key id and a secret belong to. Takes the same time for a wrong secret and, but for a lookup, for an id
+    /// that nobody has.
+    pub fn password(&self, access_key_id: &str, secret: &str) -> Option<Arc<KeyIdentity>> {
+        let entry = self.usable(access_key_id);
+        let expected = entry.as_ref().map_or("", |entry| &entry.secret);
+        let same = Sha256::digest(expected.as_bytes()).ct_eq(&Sha256::digest(secret.as_bytes()));
+        entry.filter(|_| bool::from(same)).map(|entry| entry.identity)
+    }
+
+    /// Whoever signs with this id, and with this session token where there is one.
+    ///
+    /// # Errors
+    /// `InvalidAccessKeyId`, `InvalidToken`, `ExpiredToken`.
+    pub(super) fn signer(
+        &self,
+        access_key_id: &str,
+        token: Option<&str>,
+        now: Timestamp,
+    ) -> Result<Signer, AuthError> {
+        match token.filter(|token| !token.is_empty()) {
+            None => {
+                let entry = self.usable(access_key_id).ok_or_else(|| sigv4::unknown_key(access_key_id))?;
+                Ok(Signer { identity: entry.identity, secret: entry.secret, serial: Some(entry.serial) })
+            }
+            Some(token) => self.temporary(access_key_id, token, now),
+        }
+    }
+
+    fn temporary(&self, access_key_id: &str, token: &str, now: Timestamp) -> Result<Signer, AuthError> {
+        let opened = session::open(&self.sealer, token).filter(|opened| opened.access_key_id == access_key_id);
+        let opened = opened.ok_or_else(AuthError::session_token)?;
+        if now >= opened.expires {
+            return Err(AuthError::new(AuthErrorCode::ExpiredToken, "The provided token has expired."));
+        }
+        // Credentials end with the key that gave them out, and when its secret changes.
+        let parent = self.usable(&opened.parent).filter(|entry| entry.fingerprint() == opened.fingerprint);
+        let parent = parent.ok_or_else(AuthError::session_token)?;
+        let session = Session { name: opened.name, policy: opened.policy, expires: opened.expires };
+        let identity = Arc::new(parent.identity.for_session(access_key_id, session));
+        Ok(Signer { identity, secret: opened.secret.into(), serial: None })
+    }
+
+    /// What `signer` signs with on `date` (`YYYYMMDD`) in `region` for `service`.
+    pub(super) fn signing_key(&self, signer: &Signer, date: &str, region: &str, service: &str) -> SigningKey {
+        let Some(serial) = signer.serial else { return SigningKey::derive(&signer.secret, date, region, service) };
+        let name = (serial, format!("{date}/{region}/{service}"));
         let mut cached = self.signing_keys.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(key) = cached.get(&name) {
-            return Some(key.clone());
+            return key.clone();
         }
-        let key = SigningKey::derive(&self.root_secret, date, region);
+        let key = SigningKey::derive(&signer.secret, date, region, service);
         // A few entries a day are used; starting over now and then is cheaper than keeping an order of use.
         if cached.len() >= SIGNING_KEYS_CACHED_MAX {
             cached.clear();
         }
         cached.insert(name, key.clone());
-        Some(key)
+        key
     }
 
-    /// What `access_key_id` signs this with under signature version 2, in base64; none when nobody has that id.
-    pub fn sigv2_signature(&self, access_key_id: &str, string_to_sign: &[u8]) -> Option<String> {
-        self.find(access_key_id)?;
-        Some(sigv2::sign(&self.root_secret, string_to_sign))
+    /// What ties temporary credentials to the key they come from; none where it may not be used.
+    pub(super) fn fingerprint(&self, access_key_id: &str) -> Option<String> {
+        Some(self.usable(access_key_id)?.fingerprint())
     }
+
+    fn usable(&self, access_key_id: &str) -> Option<Entry> {
+        if access_key_id == self.root.identity.access_key_id {
+            return Some(self.root.clone());
+        }
+        let keys = self.keys.read().unwrap_or_else(PoisonError::into_inner);
+        keys.get(access_key_id).filter(|entry| entry.enabled).cloned()
+    }
+}
+
+impl Signer {
+    /// The signature of version 2, in base64.
+    pub(super) fn sigv2_signature(&self, string_to_sign: &[u8]) -> String {
+        super::sigv2::sign(&self.secret, string_to_sign)
+    }
+}
+
+impl Entry {
+    fn key(&self, access_key_id: &str) -> AccessKey {
+        AccessKey {
+            access_key_id: access_key_id.to_owned(),
+            secret: self.secret.to_string(),
+            enabled: self.enabled,
+            policy: self.identity.policy.clone(),
+            created: self.created,
+            name: self.name.clone(),
+        }
+    }
+
+    /// Tells this secret of this id from any other, and nothing of the secret: it is only ever sealed.
+    fn fingerprint(&self) -> String {
+        hex(&Sha256::digest(format!("{}\n{}", self.created.0, self.secret)))
+    }
+}
+
+/// What a token is kept under.
+pub fn token_hash(token: &str) -> String {
+    hex(&Sha256::digest(token.as_bytes()))
 }
 
 impl fmt::Debug for Keyring {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Keyring").field("root", &self.root.access_key_id).finish_non_exhaustive()
+        f.debug_struct("Keyring").field("root", &self.root.identity.access_key_id).finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for AccessKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AccessKey")
+            .field("access_key_id", &self.access_key_id)
+            .field("enabled", &self.enabled)
+            .finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for Signer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Signer").field("access_key_id", &self.identity.access_key_id).finish_non_exhaustive()
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn finds_only_whom_it_knows() {
-        let keyring = Keyring::new("AKIDEXAMPLE", "topsecret");
-        assert_eq!(keyring.find("AKIDEXAMPLE").map(|key| key.root), Some(true));
-        assert_eq!(keyring.find("akidexample"), None);
-        assert!(keyring.signing_key("", "20260101", "us-east-1").is_none());
-        assert_eq!(keyring.root().canonical_user_id.len(), 64);
-    }
-
-    #[test]
-    fn debug_output_hides_secrets() {
-        let keyring = Keyring::new("AKIDEXAMPLE", "topsecret");
-        let key = keyring.signing_key("AKIDEXAMPLE", "20260101", "us-east-1").unwrap();
-        let shown = format!("{keyring:?} {key:?}");
-        assert!(shown.contains("AKIDEXAMPLE") && !shown.contains("topsecret") && !shown.contains(&hex(key.as_bytes())));
-    }
-
-    #[test]
-    fn the_cache_is_bounded_and_right() {
-        let keyring = Keyring::new("AKIDEXAMPLE", "topsecret");
-        for day in 0..SIGNING_KEYS_CACHED_MAX * 2 {
-            let date = format!("{day:08}");
-            let derived = SigningKey::derive("topsecret", &date, "r");
-            for _ in 0..2 {
-                let key = keyring.signing_key("AKIDEXAMPLE", &date, "r").unwrap();
-                assert_eq!(key.as_bytes(), derived.as_bytes());
-            }
-        }
-        assert!(keyring.signing_keys.lock().unwrap().len() <= SIGNING_KEYS_CACHED_MAX);
-    }
-}
+mod tests;

@@ -4,7 +4,7 @@
 //!
 //! Knows S3's vocabulary of refusals but neither HTTP statuses nor XML; never reads the store; is told the time. A
 //! mechanism that is recognised and not built is refused, never taken for no credentials. Deliberately absent:
-//! signature version 2 in headers, SigV4A, temporary credentials.
+//! signature version 2 in headers, SigV4A.
 
 use http::HeaderMap;
 use http::header::AUTHORIZATION;
@@ -18,11 +18,14 @@ pub mod chunked;
 mod credential;
 mod error;
 mod header;
+mod identity;
 mod keyring;
 mod payload;
 pub mod policy;
 mod post_policy;
 mod presign;
+pub mod seal;
+mod session;
 mod sigv2;
 mod sigv4;
 #[cfg(test)]
@@ -30,11 +33,13 @@ mod tests;
 
 pub use canonical::RequestHead;
 pub use error::{AuthError, AuthErrorCode};
-pub use keyring::{Identity, KeyIdentity, Keyring};
+pub use identity::{ACCOUNT_ID, Identity, KeyIdentity, Session, canonical_user_id};
+pub use keyring::{AccessKey, BearerToken, Keyring, token_hash};
 pub use payload::{ChunkSeed, Payload};
 pub use post_policy::{FormCredentials, PostFields, PostPolicy, SizeRange, missing_field};
 pub use sigv2::covers_parameter as sigv2_covers_parameter;
-pub use sigv4::SigningKey;
+pub use session::{SessionRequest, TemporaryCredentials};
+pub use sigv4::{STS, SigningKey};
 
 /// Decides on whose behalf requests run.
 #[derive(Debug)]
@@ -70,6 +75,26 @@ impl Authenticator {
     /// The keys.
     pub fn keyring(&self) -> &Keyring {
         &self.keyring
+    }
+
+    /// Authenticates a request to another service than S3, whose body was read before. Without credentials it is anonymous.
+    ///
+    /// # Errors
+    /// As [`Self::authenticate`].
+    pub fn authenticate_known_body(
+        &self,
+        head: RequestHead<'_>,
+        service: &'static str,
+        body_sha256: &str,
+        now: Timestamp,
+    ) -> Result<Identity, AuthError> {
+        match (head.headers.contains_key(AUTHORIZATION), presign::mechanism(head.query)) {
+            (true, QueryMechanism::None) => {
+                header::authenticate_known_body(self, head, service, body_sha256, now)
+            }
+            (false, QueryMechanism::None) => Ok(Identity::Anonymous),
+            _ => Err(AuthError::unsupported_mechanism()),
+        }
     }
 
     /// Authenticates a request by its head, exactly as it stood on the wire. A request without any credentials is

@@ -7,13 +7,15 @@
 //! Sources: <https://docs.aws.amazon.com/AmazonS3/latest/API/sigv4-UsingHTTPPOST.html>; the sentences are those that Amazon
 //! S3 answered LocalStack's tests (`TestS3PresignedPost`) and the authors of upload libraries with.
 
+use std::sync::Arc;
+
 use subtle::ConstantTimeEq as _;
 
 use super::credential::{Credential, parse_amz_date};
 use super::error::{AuthError, AuthErrorCode};
-use super::sigv4::{self, ALGORITHM};
+use super::sigv4::{self, ALGORITHM, S3};
 use super::{Authenticated, Authenticator, Identity, Payload, QueryMechanism, presign};
-use super::{RequestHead, keyring::KeyIdentity};
+use super::{KeyIdentity, RequestHead};
 use crate::base::clock::Timestamp;
 use crate::base::limits::PRESIGN_MAX;
 
@@ -59,7 +61,7 @@ impl Authenticator {
             (false, false) => return Ok(FormCredentials { identity: Identity::Anonymous, policy: None }),
             (true, true) => return Err(AuthError::two_mechanisms()),
             (true, false) => self.verify_form_sigv4(fields, now)?,
-            (false, true) if self.sigv2_presign => self.verify_form_sigv2(fields)?,
+            (false, true) if self.sigv2_presign => self.verify_form_sigv2(fields, now)?,
             (false, true) => {
                 let message = "POST forms signed with signature version 2 are not accepted where --sigv2-presign is off. Please \
                                sign with AWS4-HMAC-SHA256.";
@@ -70,7 +72,7 @@ impl Authenticator {
         Ok(FormCredentials { identity: Identity::Key(identity), policy: Some(policy) })
     }
 
-    fn verify_form_sigv4(&self, fields: &PostFields, now: Timestamp) -> Result<KeyIdentity, AuthError> {
+    fn verify_form_sigv4(&self, fields: &PostFields, now: Timestamp) -> Result<Arc<KeyIdentity>, AuthError> {
         let [algorithm, credential_text, date, signature] = required(fields, SIGV4_FIELDS)?;
         if algorithm != ALGORITHM {
             return Err(AuthError::argument(
@@ -82,44 +84,32 @@ impl Authenticator {
         let named = |refusal: AuthError| {
             refusal.with("ArgumentName", "X-Amz-Credential").with("ArgumentValue", credential_text)
         };
-        let credential = Credential::parse(credential_text, &self.region, ARGUMENT, "").map_err(named)?;
+        let credential = Credential::parse(credential_text, (&self.region, S3), ARGUMENT, "").map_err(named)?;
         let Some(signed_at) = parse_amz_date(date) else {
             return Err(AuthError::argument("X-Amz-Date must be formated via ISO8601 Long format", "X-Amz-Date", date));
         };
         credential.check_date(date, ARGUMENT, "").map_err(named)?;
-        if fields.get("x-amz-security-token").is_some_and(|token| !token.is_empty()) {
-            return Err(AuthError::session_token());
-        }
         let policy = policy_text(fields)?;
-        let Credential { access_key_id, date: day, region } = &credential;
+        let Credential { access_key_id, date: day, region, service } = &credential;
         let keyring = self.keyring();
-        let (Some(identity), Some(key)) =
-            (keyring.find(access_key_id), keyring.signing_key(access_key_id, day, region))
-        else {
-            return Err(sigv4::unknown_key(access_key_id));
-        };
+        let signer = keyring.signer(access_key_id, fields.get("x-amz-security-token"), now)?;
+        let key = keyring.signing_key(&signer, day, region, service);
         if !bool::from(key.sign(policy).as_bytes().ct_eq(signature.as_bytes())) {
             return Err(sigv4::mismatch(access_key_id, signature, policy));
         }
         if now.since(signed_at) > PRESIGN_MAX {
             return Err(document::expired());
         }
-        Ok(identity.clone())
+        Ok(signer.identity)
     }
 
-    fn verify_form_sigv2(&self, fields: &PostFields) -> Result<KeyIdentity, AuthError> {
+    fn verify_form_sigv2(&self, fields: &PostFields, now: Timestamp) -> Result<Arc<KeyIdentity>, AuthError> {
         let [access_key_id, signature] = required(fields, SIGV2_FIELDS)?;
-        if fields.get("x-amz-security-token").is_some_and(|token| !token.is_empty()) {
-            return Err(AuthError::session_token());
-        }
         let policy = policy_text(fields)?;
-        let keyring = self.keyring();
-        let expected = keyring.sigv2_signature(access_key_id, policy.as_bytes());
-        let (Some(identity), Some(expected)) = (keyring.find(access_key_id), expected) else {
-            return Err(sigv4::unknown_key(access_key_id));
-        };
+        let signer = self.keyring().signer(access_key_id, fields.get("x-amz-security-token"), now)?;
+        let expected = signer.sigv2_signature(policy.as_bytes());
         match bool::from(expected.as_bytes().ct_eq(signature.as_bytes())) {
-            true => Ok(identity.clone()),
+            true => Ok(signer.identity),
             false => Err(sigv4::mismatch(access_key_id, signature, policy)),
         }
     }

@@ -8,9 +8,9 @@ use std::time::Duration;
 use super::canonical::{RequestHead, SignedHeaders, parameters};
 use super::credential::{Credential, parse_amz_date};
 use super::error::{AuthError, AuthErrorCode};
-use super::header::{check_all_signed, check_token};
+use super::header::{check_all_signed, session_token};
 use super::payload::{self, PayloadMode, UNSIGNED_PAYLOAD};
-use super::sigv4::{self, ALGORITHM, Claim};
+use super::sigv4::{self, ALGORITHM, Claim, S3};
 use super::{Authenticated, Authenticator, Identity};
 use crate::base::clock::Timestamp;
 use crate::base::limits::{CLOCK_SKEW_MAX, PRESIGN_MAX};
@@ -49,15 +49,11 @@ pub(super) fn authenticate(
     now: Timestamp,
 ) -> Result<Authenticated, AuthError> {
     let query = AuthParameters::read(head.query)?;
-    if query.token.as_deref().is_some_and(|token| !token.is_empty()) {
-        return Err(AuthError::session_token());
-    }
-    check_token(head.headers)?;
     let required = query.required()?;
     if required.algorithm != ALGORITHM {
         return Err(AuthError::new(MALFORMED, format!("X-Amz-Algorithm only supports \"{ALGORITHM}\"")));
     }
-    let credential = Credential::parse(required.credential, &authenticator.region, MALFORMED, CREDENTIAL_PREFIX)?;
+    let credential = Credential::parse(required.credential, (&authenticator.region, S3), MALFORMED, CREDENTIAL_PREFIX)?;
     let Some(signed_at) = parse_amz_date(required.date) else {
         let message = "X-Amz-Date must be in the ISO8601 Long Format \"yyyyMMdd'T'HHmmss'Z'\"";
         return Err(AuthError::new(MALFORMED, message));
@@ -71,9 +67,18 @@ pub(super) fn authenticate(
     let payload_hash = payload_hash(head, query.content_sha256.as_deref())?;
     let mode = PayloadMode::parse(payload_hash)?;
     let amz_date = required.date.to_owned();
-    let claim = Claim { credential, signed_headers, signature: required.signature, amz_date, payload_hash };
-    let (identity, seed) = sigv4::verify(&authenticator.keyring, head, claim)?;
+    let token = one_token(query.token.as_deref(), session_token(head.headers)?)?;
+    let claim = Claim { credential, token, signed_headers, signature: required.signature, amz_date, payload_hash };
+    let (identity, seed) = sigv4::verify(authenticator, head, claim, now)?;
     Ok(Authenticated { identity: Identity::Key(identity), payload: mode.signed(seed), presigned: true })
+}
+
+/// The session token of a URL: in its query, in a signed header, or, the same, in both.
+pub(super) fn one_token<'a>(query: Option<&'a str>, header: Option<&'a str>) -> Result<Option<&'a str>, AuthError> {
+    match (query.filter(|token| !token.is_empty()), header) {
+        (Some(query), Some(header)) if query != header => Err(AuthError::session_token()),
+        (query, header) => Ok(query.or(header)),
+    }
 }
 
 /// The parameters that carry credentials, each at most once.

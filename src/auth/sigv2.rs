@@ -24,8 +24,9 @@ use subtle::ConstantTimeEq as _;
 
 use super::canonical::{RequestHead, decode_in_query, parameters};
 use super::error::{AuthError, AuthErrorCode};
-use super::header::check_token;
+use super::header::session_token;
 use super::payload::{self, Payload, PayloadMode};
+use super::presign::one_token;
 use super::{Authenticated, Authenticator, Identity, sigv4};
 use crate::base::clock::Timestamp;
 
@@ -77,22 +78,19 @@ pub(super) fn authenticate(
     let credentials = Credentials::read(head.query)?;
     check_life(&credentials.expires, now)?;
     let amz_headers = amz_headers(head)?;
-    if amz_headers.get("x-amz-security-token").is_some_and(|token| !token.is_empty()) {
-        return Err(AuthError::session_token());
-    }
-    check_token(head.headers)?;
+    let token = amz_headers.get("x-amz-security-token").map(|token| String::from_utf8_lossy(token));
+    let token = one_token(token.as_deref(), session_token(head.headers)?)?;
     let payload = payload(head.headers, &amz_headers)?;
     let Credentials { access_key_id, expires, signature } = &credentials;
-    let keyring = &authenticator.keyring;
-    let identity = keyring.find(access_key_id).ok_or_else(|| sigv4::unknown_key(access_key_id))?;
+    let signer = authenticator.keyring.signer(access_key_id, token, now)?;
     let string_to_sign = |path: &str| string_to_sign(head, path, expires, &amz_headers);
     let signs = |text: &[u8]| {
-        let expected = keyring.sigv2_signature(access_key_id, text);
-        expected.is_some_and(|expected| expected.as_bytes().ct_eq(signature.as_bytes()).into())
+        let expected = signer.sigv2_signature(text);
+        bool::from(expected.as_bytes().ct_eq(signature.as_bytes()))
     };
     let text = string_to_sign(head.path);
     if signs(&text) || (is_bare_bucket(head) && signs(&string_to_sign(&format!("{}/", head.path)))) {
-        return Ok(Authenticated { identity: Identity::Key(identity.clone()), payload, presigned: true });
+        return Ok(Authenticated { identity: Identity::Key(signer.identity), payload, presigned: true });
     }
     Err(sigv4::mismatch(access_key_id, signature, &String::from_utf8_lossy(&text)))
 }

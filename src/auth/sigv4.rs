@@ -3,22 +3,27 @@
 //! Source: <https://docs.aws.amazon.com/AmazonS3/latest/API/sig-v4-header-based-auth.html>.
 
 use std::fmt;
+use std::sync::Arc;
 
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq as _;
 
+use super::Authenticator;
 use super::canonical::{RequestHead, SignedHeaders, canonical_request};
 use super::credential::Credential;
 use super::error::{AuthError, AuthErrorCode};
-use super::keyring::{KeyIdentity, Keyring};
+use super::identity::KeyIdentity;
 use super::payload::ChunkSeed;
+use crate::base::clock::Timestamp;
 use crate::base::digest::hex;
 
 /// The one algorithm that is accepted.
 pub(super) const ALGORITHM: &str = "AWS4-HMAC-SHA256";
-/// The service in a credential's scope.
-pub(super) const SERVICE: &str = "s3";
+/// The service of S3 in a credential's scope.
+pub const S3: &str = "s3";
+/// The service of the Security Token Service.
+pub const STS: &str = "sts";
 /// What every credential's scope ends in.
 pub(super) const TERMINAL: &str = "aws4_request";
 
@@ -27,10 +32,10 @@ pub(super) const TERMINAL: &str = "aws4_request";
 pub struct SigningKey([u8; 32]);
 
 impl SigningKey {
-    /// Derives the key for `date` (`YYYYMMDD`) and `region`.
-    pub(super) fn derive(secret: &str, date: &str, region: &str) -> Self {
+    /// Derives the key for `date` (`YYYYMMDD`), `region` and `service`.
+    pub(super) fn derive(secret: &str, date: &str, region: &str, service: &str) -> Self {
         let mut key = hmac_sha256(format!("AWS4{secret}").as_bytes(), date.as_bytes());
-        for text in [region, SERVICE, TERMINAL] {
+        for text in [region, service, TERMINAL] {
             key = hmac_sha256(&key, text.as_bytes());
         }
         Self(key)
@@ -57,6 +62,8 @@ impl fmt::Debug for SigningKey {
 #[derive(Debug)]
 pub(super) struct Claim<'a> {
     pub(super) credential: Credential,
+    /// The session token that came with it, where one did.
+    pub(super) token: Option<&'a str>,
     pub(super) signed_headers: SignedHeaders,
     pub(super) signature: &'a str,
     /// The request's time in SigV4's basic format, as it is signed.
@@ -68,15 +75,15 @@ pub(super) struct Claim<'a> {
 /// Checks that the claim's key exists and signed this very request. Gives the key's holder, and what the signatures of
 /// the body's chunks build on.
 pub(super) fn verify(
-    keyring: &Keyring,
+    authenticator: &Authenticator,
     head: RequestHead<'_>,
     claim: Claim<'_>,
-) -> Result<(KeyIdentity, ChunkSeed), AuthError> {
-    let Credential { access_key_id, date, region } = &claim.credential;
-    let (Some(identity), Some(key)) = (keyring.find(access_key_id), keyring.signing_key(access_key_id, date, region))
-    else {
-        return Err(unknown_key(access_key_id));
-    };
+    now: Timestamp,
+) -> Result<(Arc<KeyIdentity>, ChunkSeed), AuthError> {
+    let Credential { access_key_id, date, region, service } = &claim.credential;
+    let keyring = authenticator.keyring();
+    let signer = keyring.signer(access_key_id, claim.token, now)?;
+    let key = keyring.signing_key(&signer, date, region, service);
     let canonical = canonical_request(head, &claim.signed_headers, claim.payload_hash);
     let scope = claim.credential.scope();
     let string_to_sign = string_to_sign(&claim.amz_date, &scope, &canonical);
@@ -86,7 +93,7 @@ pub(super) fn verify(
             .with("CanonicalRequest", String::from_utf8_lossy(&canonical))
             .with("CanonicalRequestBytes", spaced_hex(&canonical)));
     }
-    Ok((identity.clone(), ChunkSeed { key, signature, amz_date: claim.amz_date, scope }))
+    Ok((signer.identity, ChunkSeed { key, signature, amz_date: claim.amz_date, scope }))
 }
 
 fn string_to_sign(amz_date: &str, scope: &str, canonical: &[u8]) -> String {
@@ -115,7 +122,7 @@ fn spaced_hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect::<Vec<_>>().join(" ")
 }
 
-fn hmac_sha256(key: &[u8], data: &[u8]) -> [u8; 32] {
+pub(super) fn hmac_sha256(key: &[u8], data: &[u8]) -> [u8; 32] {
     #[expect(clippy::expect_used, reason = "HMAC takes a key of any length")]
     let mut mac = Hmac::<Sha256>::new_from_slice(key).expect("HMAC takes a key of any length");
     mac.update(data);

@@ -2,6 +2,7 @@
 
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
 
+use super::seal::Sealer;
 use super::{AuthError, AuthErrorCode, Authenticated, Authenticator, Keyring, RequestHead};
 use crate::base::clock::Timestamp;
 
@@ -18,6 +19,11 @@ pub(super) const REGION: &str = "us-east-1";
 /// 2013-05-24T00:00:00Z, the time of AWS's examples.
 const NOW: Timestamp = Timestamp(1_369_353_600_000);
 const EMPTY_SHA256: &str = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
+
+/// The keyring of the examples.
+pub(super) fn keyring() -> Keyring {
+    Keyring::new(KEY_ID, SECRET, Sealer::new([0; 32]))
+}
 
 /// A request as a server sees it.
 #[derive(Clone, Debug)]
@@ -49,7 +55,7 @@ impl Wire {
     }
 
     fn authenticate_at(&self, now: Timestamp) -> Result<Authenticated, AuthError> {
-        let authenticator = Authenticator::new(Keyring::new(KEY_ID, SECRET), REGION).sigv2_presign(true);
+        let authenticator = Authenticator::new(keyring(), REGION).sigv2_presign(true);
         authenticator.authenticate(self.head(), now)
     }
 

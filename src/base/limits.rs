@@ -89,6 +89,19 @@ pub const PRESIGN_MAX: Duration = Duration::from_secs(7 * 24 * 3600);
 /// Derived signing keys kept in memory, one for each key, day and region in use.
 pub const SIGNING_KEYS_CACHED_MAX: usize = 1024;
 
+/// Shortest and longest life of temporary credentials (AWS: 15 minutes to 12 hours; MinIO: to 7 days).
+pub const SESSION_MIN: Duration = Duration::from_secs(15 * 60);
+/// ... longest
+pub const SESSION_MAX: Duration = Duration::from_secs(7 * 24 * 3600);
+/// Longest name of a session.
+pub const SESSION_NAME_MAX_CHARS: usize = 64;
+/// Longest policy that narrows a session, as it comes.
+pub const SESSION_POLICY_MAX_BYTES: usize = 2048;
+/// Longest session token: what a head may have of it beside the rest.
+pub const SESSION_TOKEN_MAX_BYTES: usize = 8 << 10;
+/// The parameters of a call of the Security Token Service.
+pub const STS_BODY_MAX_BYTES: usize = 16 << 10;
+
 /// A complete or a copy that takes longer begins its answer before it is done.
 pub const ANSWER_WITHIN: Duration = Duration::from_secs(5);
 /// ... and sends a blank this often until it is.

@@ -15,6 +15,23 @@ pub trait Rng: Send + Sync + 'static {
     }
 }
 
+/// Upper-case letters and digits: 36.
+pub const UPPER_CASE_AND_DIGITS: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789";
+/// Letters and digits, which need no quoting in a shell, a URL or a settings file: 62.
+pub const LETTERS_AND_DIGITS: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789abcdefghijklmnopqrstuvwxyz";
+
+/// `count` characters of an alphabet of at most 64, each as likely as the others: six bits that name none are drawn again.
+pub fn draw(rng: &dyn Rng, alphabet: &[u8], count: usize) -> String {
+    let mut text = String::with_capacity(count);
+    let mut bytes = [0; 64];
+    while text.len() < count {
+        rng.fill(&mut bytes);
+        let drawn = bytes.iter().filter_map(|byte| alphabet.get(usize::from(byte & 63)));
+        text.extend(drawn.map(|symbol| char::from(*symbol)).take(count - text.len()));
+    }
+    text
+}
+
 /// The operating system's generator.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct SystemRng;

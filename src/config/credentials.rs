@@ -4,7 +4,7 @@
 
 use super::values;
 use super::{Credentials, Secret};
-use crate::base::rng::Rng;
+use crate::base::rng::{LETTERS_AND_DIGITS, Rng, UPPER_CASE_AND_DIGITS, draw};
 
 /// What a generated access key begins with, so that it is known for what it is.
 const ACCESS_KEY_PREFIX: &str = "WHARF";
@@ -12,9 +12,6 @@ const ACCESS_KEY_PREFIX: &str = "WHARF";
 const ACCESS_KEY_RANDOM_CHARS: usize = 15;
 /// Characters of a generated secret, as AWS's have: 238 bits.
 const SECRET_KEY_CHARS: usize = 40;
-/// Letters and digits alone need no quoting in a shell, a URL or a settings file. The access key takes the first 36.
-const ALPHABET: &[u8; 62] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789abcdefghijklmnopqrstuvwxyz";
-const UPPER_CASE: usize = 36;
 
 const SECTION: &str = "[default]";
 const ACCESS_KEY: &str = "aws_access_key_id";
@@ -33,20 +30,8 @@ pub enum CredentialsError {
 
 /// A new random pair.
 pub fn generate(rng: &dyn Rng) -> Credentials {
-    let access_key = ACCESS_KEY_PREFIX.to_owned() + &draw(rng, UPPER_CASE, ACCESS_KEY_RANDOM_CHARS);
-    Credentials { access_key, secret_key: Secret::new(draw(rng, ALPHABET.len(), SECRET_KEY_CHARS)) }
-}
-
-/// `count` of the first `symbols` characters, each as likely as the others: six bits that name no symbol are drawn again.
-fn draw(rng: &dyn Rng, symbols: usize, count: usize) -> String {
-    let mut text = String::with_capacity(count);
-    let mut bytes = [0; 64];
-    while text.len() < count {
-        rng.fill(&mut bytes);
-        let drawn = bytes.iter().filter_map(|byte| ALPHABET.get(..symbols)?.get(usize::from(byte & 63)));
-        text.extend(drawn.map(|symbol| char::from(*symbol)).take(count - text.len()));
-    }
-    text
+    let access_key = ACCESS_KEY_PREFIX.to_owned() + &draw(rng, UPPER_CASE_AND_DIGITS, ACCESS_KEY_RANDOM_CHARS);
+    Credentials { access_key, secret_key: Secret::new(draw(rng, LETTERS_AND_DIGITS, SECRET_KEY_CHARS)) }
 }
 
 /// The file's text.

@@ -41,6 +41,7 @@ impl Code {
     pub const CONDITIONAL_REQUEST_CONFLICT: Self = code("ConditionalRequestConflict", 409, "The conditional request cannot succeed due to a conflicting operation against this resource.");
     pub const ENTITY_TOO_LARGE: Self = code("EntityTooLarge", 400, "Your proposed upload exceeds the maximum allowed object size.");
     pub const ENTITY_TOO_SMALL: Self = code("EntityTooSmall", 400, "Your proposed upload is smaller than the minimum allowed size");
+    pub const EXPIRED_TOKEN: Self = code("ExpiredToken", 400, "The provided token has expired.");
     pub const ILLEGAL_LOCATION_CONSTRAINT: Self = code("IllegalLocationConstraintException", 400, "The location constraint is incompatible for the region specific endpoint this request was sent to.");
     pub const INCOMPLETE_BODY: Self = code("IncompleteBody", 400, "You did not provide the number of bytes specified by the Content-Length HTTP header.");
     pub const INSUFFICIENT_STORAGE: Self = code("InsufficientStorage", 507, "The store has no room for this request.");
@@ -210,6 +211,7 @@ impl From<AuthError> for Error {
             AuthErrorCode::AccessDenied => Code::ACCESS_DENIED,
             AuthErrorCode::AuthorizationHeaderMalformed => Code::AUTHORIZATION_HEADER_MALFORMED,
             AuthErrorCode::AuthorizationQueryParametersError => Code::AUTHORIZATION_QUERY_PARAMETERS,
+            AuthErrorCode::ExpiredToken => Code::EXPIRED_TOKEN,
             AuthErrorCode::InvalidAccessKeyId => Code::INVALID_ACCESS_KEY_ID,
             AuthErrorCode::InvalidArgument => Code::INVALID_ARGUMENT,
             AuthErrorCode::InvalidPolicyDocument => Code::INVALID_POLICY_DOCUMENT,

@@ -26,7 +26,7 @@ use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode};
 use tokio::time::Instant;
 
-use crate::auth::{Authenticator, Identity, RequestHead};
+use crate::auth::{Authenticator, Identity, KeyIdentity, RequestHead};
 use crate::base::clock::Clock;
 use crate::base::digest::hex;
 use crate::base::limits::HEADERS_MAX_BYTES;
@@ -339,7 +339,7 @@ fn permit(
     _bucket: Option<&BucketName>,
     _key: Option<&ObjectKey>,
 ) -> Result<(), Error> {
-    if identity.is_root() { Ok(()) } else { Err(Code::ACCESS_DENIED.into()) }
+    if identity.key().is_some_and(KeyIdentity::is_unrestricted_root) { Ok(()) } else { Err(Code::ACCESS_DENIED.into()) }
 }
 
 fn unbuilt(op: &Op) -> Error {

@@ -38,7 +38,7 @@ fn get_object() -> Wire {
 fn get_object_with_range() {
     let accepted = get_object().accepted();
     assert_eq!(accepted.identity.access_key_id(), Some(KEY_ID));
-    assert!(accepted.identity.is_root() && !accepted.presigned);
+    assert!(accepted.identity.key().is_some_and(|key| key.root) && !accepted.presigned);
     assert!(matches!(accepted.payload, Payload::Exact(hash) if hash[..2] == [0xe3, 0xb0]));
 }
 

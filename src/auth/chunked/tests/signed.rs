@@ -40,7 +40,7 @@ struct Example {
 impl Example {
     fn decoder(&self) -> ChunkedDecoder {
         let seed = ChunkSeed {
-            key: SigningKey::derive("wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY", "20130524", "us-east-1"),
+            key: SigningKey::derive("wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY", "20130524", "us-east-1", "s3"),
             signature: self.seed.to_owned(),
             amz_date: "20130524T000000Z".to_owned(),
             scope: "20130524/us-east-1/s3/aws4_request".to_owned(),
@@ -222,7 +222,7 @@ fn trailers_are_signed_whole() {
 #[test]
 fn a_mode_without_trailers_announces_none() {
     let seed = || ChunkSeed {
-        key: SigningKey::derive("s", "20130524", "r"),
+        key: SigningKey::derive("s", "20130524", "r", "s3"),
         signature: String::new(),
         amz_date: String::new(),
         scope: String::new(),
