@@ -34,7 +34,7 @@ const TOKEN_BYTES: usize = 32;
 
 /// Why keys cannot be read or changed.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum KeysError {
+pub enum KeysError {
     /// There is no key of this id.
     #[error("there is no access key {0:?}")]
     NotFound(String),

@@ -190,6 +190,8 @@ pub const ADMIN_PAGE_DEFAULT: usize = 100;
 pub const ADMIN_PAGE_PARTS_MAX: usize = 100_000;
 /// Bearer tokens of one access key.
 pub const TOKENS_PER_KEY_MAX: usize = 1000;
+/// Life of a bearer token where its maker does not say.
+pub const TOKEN_LIFE_DEFAULT: Duration = Duration::from_secs(30 * 24 * 3600);
 /// Longest life of a bearer token.
 pub const TOKEN_LIFE_MAX: Duration = Duration::from_secs(366 * 24 * 3600);
 /// Name of an access key, in characters.

@@ -28,7 +28,8 @@ pub use crate::store::fsio::Durability;
 pub use crate::store::room::Reserve;
 use crate::store::types::BucketName;
 
-pub use layers::{Flags, Variables};
+pub use layers::{Flags, StoreFlags, Variables};
+pub use values::{bucket_name, duration, size};
 use settings::{SETTINGS, Setting};
 
 /// Everything a gateway is told, checked. Addresses, paths and times are ready to be used.

@@ -82,7 +82,7 @@ async fn accept(listener: UnixListener, slots: Arc<Semaphore>, handler: Handler,
             Some((listener.accept().await, slot))
         };
         let accepted = tokio::select! {
-            _ = ending.wait_for(|ending| *ending) => return,
+            () = over(&mut ending) => return,
             accepted = next => accepted,
         };
         match accepted {
@@ -102,6 +102,11 @@ async fn accept(listener: UnixListener, slots: Arc<Semaphore>, handler: Handler,
     }
 }
 
+/// Returns at the end, or when the socket was dropped.
+async fn over(ending: &mut watch::Receiver<bool>) {
+    let _: Result<_, _> = ending.wait_for(|ending| *ending).await;
+}
+
 /// Answers the requests of one connection.
 async fn serve(stream: UnixStream, handler: Handler, mut ending: watch::Receiver<bool>) {
     let service = service_fn(|request: Request<Incoming>| {
@@ -118,7 +123,7 @@ async fn serve(stream: UnixStream, handler: Handler, mut ending: watch::Receiver
     let mut connection = pin!(builder.serve_connection(TokioIo::new(stream), service));
     let ended = tokio::select! {
         ended = &mut connection => ended,
-        _ = ending.wait_for(|ending| *ending) => {
+        () = over(&mut ending) => {
             connection.as_mut().graceful_shutdown();
             connection.await
         }

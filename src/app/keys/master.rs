@@ -16,7 +16,7 @@ const KEY_BYTES: usize = 32;
 
 /// Why there is no master key.
 #[derive(Debug, thiserror::Error)]
-pub(in crate::app) enum MasterError {
+pub enum MasterError {
     /// It is gone, and what it sealed is there.
     #[error("{0} is missing, but it sealed the secrets of access keys: put it back")]
     Missing(std::path::PathBuf),
