@@ -38,7 +38,7 @@ use crate::store::meta::commit::Committer;
 use crate::store::meta::local::{CatalogEvent, LocalMeta};
 use crate::store::meta::{Meta, MetaError};
 use crate::store::runs::Run;
-use crate::store::{self, Store, runs};
+use crate::store::{self, Store, runs, usage};
 use crate::telemetry::health::Health;
 use crate::telemetry::log;
 use crate::telemetry::metrics::Metrics;
@@ -279,6 +279,7 @@ async fn begin_run(
     let run = runs::begin(meta.as_ref()).await?;
     // Only now: a data directory with a format has a catalog.
     data_dir.keep_format()?;
+    count_usage(&meta).await?;
     let pool = BufferPool::new(READ_UNIT_BYTES, READ_BUFFERS_KEPT);
     let blobs =
         DiskBlobs::open(Arc::clone(data_dir.fs()), data_dir.path(), run.number, config.durability, rng.clone(), pool)
@@ -322,6 +323,14 @@ async fn open_store(
         run: run.number,
         store,
     })
+}
+
+/// Counts what is there, where no earlier start did. That may take long, so it has a thread of its own, and a signal still ends
+/// the start.
+async fn count_usage(meta: &Arc<dyn Meta>) -> Result<(), Error> {
+    let meta = Arc::clone(meta);
+    let count = move || tokio::runtime::Handle::current().block_on(usage::count_once(meta.as_ref()));
+    Ok(tokio::task::spawn_blocking(count).await.map_err(std::io::Error::other)??)
 }
 
 impl Opened {

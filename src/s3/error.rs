@@ -82,6 +82,7 @@ impl Code {
     pub const NOT_MODIFIED: Self = code("NotModified", 304, "Not Modified");
     pub const OPERATION_ABORTED: Self = code("OperationAborted", 409, "A conflicting conditional operation is currently in progress against this resource. Try again.");
     pub const PRECONDITION_FAILED: Self = code("PreconditionFailed", 412, "At least one of the pre-conditions you specified did not hold");
+    pub const QUOTA_EXCEEDED: Self = code("QuotaExceeded", 403, "The object does not fit into what is left of the bucket's quota.");
     pub const REQUEST_HEADERS_TOO_LARGE: Self = code("RequestHeaderSectionTooLarge", 400, "Your request header section exceeds the maximum allowed size.");
     pub const REQUEST_TIME_TOO_SKEWED: Self = code("RequestTimeTooSkewed", 403, "The difference between the request time and the current time is too large.");
     pub const REQUEST_TIMEOUT: Self = code("RequestTimeout", 400, "Your socket connection to the server was not read from or written to within the timeout period.");
@@ -293,6 +294,7 @@ impl From<StoreError> for Error {
             StoreError::NotEmpty => Self::new(Code::BUCKET_NOT_EMPTY),
             StoreError::Conflict => Self::new(Code::OPERATION_ABORTED),
             StoreError::Invalid(invalid) => invalid.into(),
+            StoreError::QuotaExceeded => Self::new(Code::QUOTA_EXCEEDED),
             StoreError::Full => Self::new(Code::INSUFFICIENT_STORAGE),
             StoreError::Busy(_) => Self::new(Code::SERVICE_UNAVAILABLE)
                 .header(http::header::RETRY_AFTER, HeaderValue::from_static("1"))
@@ -409,6 +411,7 @@ mod tests {
     fn statuses_of_lower_errors() {
         for (error, name, status) in [
             (Error::from(StoreError::Full), "InsufficientStorage", 507),
+            (StoreError::QuotaExceeded.into(), "QuotaExceeded", 403),
             (StoreError::Precondition.into(), "PreconditionFailed", 412),
             (StoreError::Busy("x".into()).into(), "ServiceUnavailable", 503),
             (StoreError::NotFound(Missing::Upload).into(), "NoSuchUpload", 404),

@@ -51,7 +51,9 @@ impl Store {
         match committed {
             Ok(()) => Ok(answer),
             // Somebody else completed or aborted it between the look and the commit.
-            Err(Error::Conflict | Error::Precondition) if self.upload(bucket, key, id).is_err() => {
+            Err(Error::Conflict | Error::Precondition | Error::QuotaExceeded)
+                if self.upload(bucket, key, id).is_err() =>
+            {
                 self.completed_before(bucket, key, id, &fingerprint, &request)
             }
             Err(error) => Err(error),

@@ -30,6 +30,7 @@ use crate::store::meta::{Batch, Require, Snapshot, Space, Write};
 use crate::store::object::{judge, object_record, read_object};
 use crate::store::read::OpenObject;
 use crate::store::types::{CopyRequest, CopyTerms, ObjectInfo};
+use crate::store::usage;
 
 /// A source as a snapshot shows it.
 struct Found {
@@ -45,7 +46,7 @@ impl Store {
     ///
     /// # Errors
     /// `NotFound` of the source, of the target's bucket, or (with a condition) of what should stand at the target;
-    /// `Precondition`; `Conflict` when source or target change all the time; and what `terms` answer.
+    /// `Precondition`; `QuotaExceeded`; `Conflict` when source or target change all the time; and what `terms` answer.
     pub async fn copy_object<E: From<Error>>(
         &self,
         request: &CopyRequest<'_>,
@@ -103,8 +104,10 @@ impl Store {
         let content = if row == source.row {
             source.content
         } else {
+            batch.requires.extend(self.judge_quota(source.snapshot.as_ref(), bucket, &row, copy.size)?);
             let content = self.share(source, &mut batch)?;
-            batch.writes.push(Write::Bury(Space::Current, row.clone(), self.numbers.next()));
+            batch.writes.push(usage::burial(bucket, row.clone(), self.numbers.next()));
+            batch.writes.extend(usage::additions(bucket, copy.size));
             content
         };
         let record = schema::encode(copy.revision, &object_record(&copy, content));

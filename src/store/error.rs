@@ -32,6 +32,9 @@ pub enum Error {
     /// The request contradicts what is stored.
     #[error(transparent)]
     Invalid(#[from] Invalid),
+    /// The bucket's objects would take more than its quota.
+    #[error("the bucket's quota is exceeded")]
+    QuotaExceeded,
     /// No room is left, or what is left is the reserve.
     #[error("no space left")]
     Full,

@@ -7,6 +7,7 @@
 //! - A body is received ([`body`]), then named by [`Store::put_object`] or [`Store::stage_part`].
 //! - Copying an object ([`copy`]) adds a reference to its bytes.
 //! - Completing an upload ([`multipart`], [`assemble`]) moves no bytes: one batch turns its parts into a manifest's extents.
+//! - What each bucket's objects take is counted, and may be limited ([`usage`]).
 //! - What the ranks above keep for themselves stands in small keyspaces of its own ([`records`]).
 //! - What is overwritten, deleted, aborted or expired is buried: one row moves to the grave; [`maintain::gc`] frees it.
 //! - Reads ([`read`]) stream across extents, every block verified; [`parts`] finds one part among them.
@@ -39,6 +40,7 @@ pub mod room;
 pub mod runs;
 mod tags;
 pub mod types;
+pub mod usage;
 
 use std::sync::Arc;
 
@@ -59,6 +61,7 @@ use orphans::Orphans;
 use pins::Pins;
 use room::{Reserve, Room};
 use types::{StagedBody, StagedContent};
+use usage::KnownQuotas;
 
 /// What a store is made of.
 pub struct Parts {
@@ -96,6 +99,7 @@ pub struct Store {
     documents: Generation,
     /// Of records.
     records: Generation,
+    quotas: KnownQuotas,
 }
 
 /// What the store holds, for metrics.
@@ -123,6 +127,7 @@ impl Store {
             metrics: parts.metrics,
             documents: Generation::default(),
             records: Generation::default(),
+            quotas: KnownQuotas::default(),
         })
     }
 

@@ -10,6 +10,7 @@ use crate::store::meta::schema::{
 };
 use crate::store::meta::{Batch, CommitError, Require, Snapshot, Space, Write};
 use crate::store::types::{Attributes, Bucket, Condition, ETag, ObjectChecksum, ObjectInfo, ObjectKey, StagedBody};
+use crate::store::usage;
 
 impl Store {
     /// Names a received body: it replaces whatever stands at the key.
@@ -56,15 +57,12 @@ impl Store {
         condition: Option<&Condition>,
     ) -> Result<(), Error> {
         let row = schema::object_key(bucket.number, key.as_str());
-        let batch = Batch::default().require(Self::require_bucket(bucket)).write(Write::Bury(
-            Space::Current,
-            row.clone(),
-            self.numbers.next(),
-        ));
-        self.commit_if(batch, &row, condition).await
+        let burial = usage::burial(bucket, row.clone(), self.numbers.next());
+        let batch = Batch::default().require(Self::require_bucket(bucket)).write(burial);
+        self.commit_if(batch, &row, condition, None).await
     }
 
-    /// Commits `batch` with the object's record added: what stood at the key is buried, `condition` holds. The first
+    /// Commits `batch` with the object's record added: what stood at the key is buried, `condition` and quota hold. The first
     /// requirement of `batch` is the bucket; refusals of its others come back as `Conflict`.
     pub(super) async fn replace(
         &self,
@@ -76,27 +74,34 @@ impl Store {
     ) -> Result<(), Error> {
         let row = schema::object_key(bucket.number, info.key.as_str());
         let record = schema::encode(info.revision, &object_record(info, content));
-        let batch = batch.write(Write::Bury(Space::Current, row.clone(), self.numbers.next())).write(Write::Put(
+        let mut batch = batch.write(usage::burial(bucket, row.clone(), self.numbers.next())).write(Write::Put(
             Space::Current,
             row.clone(),
             record,
         ));
-        self.commit_if(batch, &row, condition).await
+        batch.writes.extend(usage::additions(bucket, info.size));
+        self.commit_if(batch, &row, condition, Some((bucket, info.size))).await
     }
 
-    /// Commits `batch` if `condition` holds for `row` at that moment. The first requirement of `batch` is the bucket; refusals
-    /// of its others come back as `Conflict`.
-    async fn commit_if(&self, batch: Batch, row: &[u8], condition: Option<&Condition>) -> Result<(), Error> {
+    /// Commits `batch` if `condition` holds for `row` at that moment, and the bucket's quota with so many bytes there. The first
+    /// requirement of `batch` is the bucket; refusals of its others come back as `Conflict`.
+    async fn commit_if(
+        &self,
+        batch: Batch,
+        row: &[u8],
+        condition: Option<&Condition>,
+        bytes: Option<(&Bucket, u64)>,
+    ) -> Result<(), Error> {
         let given = batch.requires.len();
         self.commit_seen(given, |snapshot| {
-            let batch = batch.clone();
-            Ok((
-                (),
-                match condition {
-                    Some(condition) => batch.require(judge(snapshot.as_ref(), row, condition)?),
-                    None => batch,
-                },
-            ))
+            let mut batch = batch.clone();
+            if let Some(condition) = condition {
+                batch.requires.push(judge(snapshot.as_ref(), row, condition)?);
+            }
+            if let Some((bucket, size)) = bytes {
+                batch.requires.extend(self.judge_quota(snapshot.as_ref(), bucket, row, size)?);
+            }
+            Ok(((), batch))
         })
         .await
     }

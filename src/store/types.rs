@@ -161,6 +161,15 @@ pub struct Bucket {
     pub owner: Option<String>,
 }
 
+/// What a bucket's objects take.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct BucketUsage {
+    /// Their bytes, each copy in full.
+    pub bytes: u64,
+    /// How many there are.
+    pub objects: u64,
+}
+
 /// The kinds of documents that stand beside a bucket, each at most once. The number is part of the format.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[repr(u8)]

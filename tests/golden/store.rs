@@ -24,10 +24,10 @@ use wharf::store::meta::schema::{self, BlobRecord};
 use wharf::store::meta::{Batch, Meta as _, Space, Visit, Write};
 use wharf::store::room::Reserve;
 use wharf::store::types::{
-    Attributes, Bucket, BucketName, CompleteRequest, ETag, Entry, ListRequest, ListedPart, NewUpload, ObjectKey,
-    PartInfo, PartNumber, StagedBody, UploadId,
+    Attributes, Bucket, BucketName, BucketUsage, CompleteRequest, ETag, Entry, ListRequest, ListedPart, NewUpload,
+    ObjectKey, PartInfo, PartNumber, StagedBody, UploadId,
 };
-use wharf::store::{Parts, Store, runs};
+use wharf::store::{Parts, Store, runs, usage};
 use wharf::telemetry::metrics::Metrics;
 
 use crate::{from_hex, lines, to_hex};
@@ -51,6 +51,7 @@ impl Rig {
     fn new(meta: ModelMeta, directory: tempfile::TempDir) -> Self {
         let meta = Arc::new(meta);
         let run = now(runs::begin(meta.as_ref())).unwrap().number;
+        now(usage::count_once(meta.as_ref())).unwrap();
         let pool = BufferPool::new(READ_UNIT_BYTES, 1);
         let blobs = open_blobs(&directory, run, pool);
         let store = Store::new(Parts {
@@ -149,6 +150,11 @@ fn script(rig: &Rig) -> UploadId {
     open
 }
 
+/// The rows of the first version.
+const STORE: &str = "store.txt";
+/// Those that format 3 adds.
+const COUNTED: &str = "store-counted.txt";
+
 /// Every row as `table key` and record.
 fn rows(meta: &ModelMeta) -> BTreeMap<String, Vec<u8>> {
     let snapshot = meta.snapshot().unwrap();
@@ -195,14 +201,18 @@ fn written_footers(rig: &Rig) -> BTreeMap<String, Vec<u8>> {
 /// Compares what was written with a golden file, and prints it in full where they differ.
 fn check(file: &str, written: &BTreeMap<String, Vec<u8>>) {
     let print = || -> String { written.iter().map(|(name, bytes)| format!("{name} {}\n", to_hex(bytes))).collect() };
-    assert!(*written == lines(file, 2), "{file} differs from\n{}", print());
+    let mut golden = lines(file, 2);
+    if file == STORE {
+        golden.extend(lines(COUNTED, 2));
+    }
+    assert!(*written == golden, "{file} differs from\n{}", print());
 }
 
 #[test]
 fn the_same_calls_write_the_same_store() {
     let rig = Rig::new(ModelMeta::new(), tempfile::tempdir().unwrap());
     script(&rig);
-    check("store.txt", &rows(&rig.meta));
+    check(STORE, &rows(&rig.meta));
     check("footers.txt", &written_footers(&rig));
 }
 
@@ -211,7 +221,7 @@ fn the_same_calls_write_the_same_store() {
 fn what_the_first_version_wrote_is_served() {
     let meta = ModelMeta::new();
     let mut batch = Batch::default();
-    for (name, record) in lines("store.txt", 2) {
+    for (name, record) in lines(STORE, 2) {
         let (space, key) = name.split_once(' ').unwrap();
         let space = Space::ALL.into_iter().find(|known| known.name() == space).unwrap();
         batch = batch.write(Write::Put(space, from_hex(key), record));
@@ -242,7 +252,15 @@ fn what_the_first_version_wrote_is_served() {
     assert_eq!(page.entries.len(), expected.len());
     assert_eq!(rig.store.object(&bucket, &parse("blob")).unwrap().attributes.user_metadata[0].1, "the first version");
     assert_eq!(rig.store.usage().unwrap().open_uploads, 1);
+    let bytes = expected.iter().map(|(_, body)| body.len() as u64).sum();
+    assert_eq!(
+        rig.store.bucket_usage(&bucket).unwrap(),
+        BucketUsage { bytes, objects: 5 },
+        "counted when it was opened"
+    );
     finish_the_open_upload(&rig, &bucket);
+    let bytes = bytes + 4097 + 5;
+    assert_eq!(rig.store.bucket_usage(&bucket).unwrap(), BucketUsage { bytes, objects: 6 });
 }
 
 /// The upload that the first version left open goes on where it stopped.

@@ -221,8 +221,28 @@ pub(crate) fn check_named(machine: &Machine, running: &Running) -> Result<(), St
     }
     match named.inline.iter().find(|number| !rows[&Space::Inline].contains_key(&schema::number_key(**number))) {
         Some(number) => Err(format!("inline body {number} is named and missing")),
-        None => check_references(running, &rows),
+        None => {
+            check_usage(&rows)?;
+            check_references(running, &rows)
+        }
     }
+}
+
+/// Every bucket's objects are counted, and nothing else is.
+fn check_usage(rows: &Rows) -> Result<(), String> {
+    let mut expected = BTreeMap::<Vec<u8>, i64>::new();
+    for (row, record) in &rows[&Space::Current] {
+        let tally = schema::usage_tally(leading_number(row).unwrap_or_default());
+        let size = decode::<ObjectRecord>(row, record)?.1.size;
+        *expected.entry(tally.bytes).or_default() += i64::try_from(size).map_err(|error| error.to_string())?;
+        *expected.entry(tally.rows).or_default() += 1;
+    }
+    expected.retain(|_, count| *count != 0);
+    let counters = rows[&Space::Counters].iter().filter(|(name, _)| name.starts_with(b"usage-"));
+    let counted: BTreeMap<_, _> = counters
+        .map(|(name, value)| (name.clone(), value.as_slice().try_into().map_or(-1, i64::from_be_bytes)))
+        .collect();
+    if counted == expected { Ok(()) } else { Err(format!("usage is counted as {counted:?}, there is {expected:?}")) }
 }
 
 /// Each manifest is counted as often as objects name it, those that stand and those in the grave, and each blob has one owner.
@@ -292,6 +312,7 @@ pub(crate) fn check_at_rest(machine: &Machine, running: &Running) -> Result<(), 
     if runs != [schema::run_key(running.run)] {
         return Err(format!("runs are left over: {runs:?}"));
     }
+    check_usage(&rows)?;
     check_counters(running, &rows, &named)
 }
 

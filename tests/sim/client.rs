@@ -296,7 +296,12 @@ fn refused(error: Error) -> Answer {
         // Bodies fail before anything is committed.
         Error::Full | Error::Io(_) => return Answer::Failed,
         Error::Busy(_) => return Answer::InDoubt,
-        Error::TooManyBuckets | Error::TooManyRecords | Error::Conflict | Error::Invalid(_) | Error::Corrupt(_) => {
+        Error::TooManyBuckets
+        | Error::TooManyRecords
+        | Error::QuotaExceeded
+        | Error::Conflict
+        | Error::Invalid(_)
+        | Error::Corrupt(_) => {
             return Answer::Wrong(error.to_string());
         }
     })

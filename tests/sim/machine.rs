@@ -27,7 +27,7 @@ use wharf::store::meta::commit::Committer;
 use wharf::store::meta::local::LocalMeta;
 use wharf::store::meta::{Meta, Space, Visit};
 use wharf::store::room::Reserve;
-use wharf::store::{Parts, Store, runs};
+use wharf::store::{Parts, Store, runs, usage};
 use wharf::telemetry::metrics::Metrics;
 
 use crate::lie::{Lie, LyingFs};
@@ -89,6 +89,7 @@ impl Machine {
         let (meta, mut committer) =
             LocalMeta::open(Box::new(open_backend), Arc::new(|_| ())).map_err(|error| error.to_string())?;
         let run = answer(&mut committer, runs::begin(&meta))?.map_err(|error| error.to_string())?;
+        answer(&mut committer, usage::count_once(&meta))?.map_err(|error| error.to_string())?;
         let rng = Arc::clone(&self.rng);
         let blobs = DiskBlobs::open(fs, Path::new("/"), run.number, Durability::Strict, rng, self.pool.clone());
         let blobs = Arc::new(blobs.map_err(|error| error.to_string())?);

@@ -14,6 +14,7 @@ mod documents;
 mod expiry;
 mod listing;
 mod listing_cost;
+mod quotas;
 mod races;
 mod reading;
 mod records;

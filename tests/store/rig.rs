@@ -30,10 +30,10 @@ use wharf::store::meta::local::{CatalogEvent, LocalMeta};
 use wharf::store::meta::{Batch, CommitFuture, Meta, MetaError, Snapshot, Space, Visit, Visitor};
 use wharf::store::room::Reserve;
 use wharf::store::types::{
-    Attributes, Bucket, BucketName, CompleteRequest, CompletedUpload, ETag, ListedPart, NewUpload, ObjectInfo,
-    ObjectKey, PartInfo, PartNumber, StagedBody, UploadId,
+    Attributes, Bucket, BucketName, BucketUsage, CompleteRequest, CompletedUpload, ETag, ListedPart, NewUpload,
+    ObjectInfo, ObjectKey, PartInfo, PartNumber, StagedBody, UploadId,
 };
-use wharf::store::{Parts, Store, runs};
+use wharf::store::{Parts, Store, runs, usage};
 use wharf::telemetry::metrics::Metrics;
 
 /// How long uploads may be idle.
@@ -142,6 +142,7 @@ impl Rig {
         let committer = Some(std::thread::spawn(move || drive(committer)));
         let meta = Arc::new(CountedMeta { inner: local.clone(), writes: Mutex::default(), stop: Mutex::default() });
         let run = runtime.block_on(runs::begin(meta.as_ref())).unwrap();
+        runtime.block_on(usage::count_once(meta.as_ref())).unwrap();
         let rng = Arc::new(SeededRng::new(u64::from(run.number)));
         let (clock, metrics) = (Arc::new(ManualClock::new(Timestamp(1_800_000_000_000))), Metrics::new());
         let pool = BufferPool::new(READ_UNIT_BYTES, 16);
@@ -297,6 +298,7 @@ impl Rig {
         for space in [Space::Inline, Space::Blobs, Space::Manifests, Space::Extents, Space::Parts, Space::Grave] {
             assert_eq!(self.rows(space), 0, "{space:?}");
         }
+        assert_eq!(self.store.bucket_usage(&self.bucket).unwrap(), BucketUsage::default());
         let usage = self.store.usage().unwrap();
         assert_eq!((usage.open_uploads, usage.staged_bytes), (0, 0));
     }

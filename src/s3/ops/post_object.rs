@@ -73,6 +73,8 @@ async fn run(mut call: Call) -> Result<Response<Body>, Error> {
     let (fields, file_name) = read_fields(&mut form).await?;
     let upload = judge(&call, fields, file_name.as_deref())?;
     let bucket = call.bucket()?;
+    // Nobody has said how long the file is.
+    call.store().check_quota(&bucket, &upload.key, 0)?;
     let staged = receive::stage_file(call.store(), form, &upload.declaration, upload.range).await?;
     let info = call.store().put_object(&bucket, &upload.key, staged, upload.attributes, None).await?;
     call.address.key = Some(upload.key);

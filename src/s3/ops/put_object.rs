@@ -33,6 +33,7 @@ async fn run(mut call: Call) -> Result<Response<Body>, Error> {
     if condition.is_some() {
         conditions::foresee(condition.as_ref(), call.store().object(&bucket, &key))?;
     }
+    call.store().check_quota(&bucket, &key, call.length.unwrap_or(0))?;
     let staged = receive::stage(&mut call, &declaration).await?;
     let stored = call.store().put_object(&bucket, &key, staged, attributes, condition).await;
     let info = stored.map_err(|error| conditions::explain(condition.as_ref(), error))?;

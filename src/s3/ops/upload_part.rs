@@ -31,6 +31,7 @@ async fn run(mut call: Call) -> Result<Response<Body>, Error> {
     let upload = call.store().upload(&bucket, &key, call.upload_id()?)?;
     let declaration = Declaration::of_body(&call)?;
     check_promise(&upload, &declaration)?;
+    call.store().check_quota(&bucket, &key, call.length.unwrap_or(0))?;
     let staged = receive::stage(&mut call, &declaration).await?;
     let part = call.store().stage_part(&bucket, &key, upload.id, number, staged).await?;
     let mut response = empty(StatusCode::OK);

@@ -49,6 +49,7 @@ async fn copy(call: Call) -> Result<Response<Body>, Error> {
     let length = range.end.saturating_sub(range.start);
     let _turn = call.config.shares.copy_turn().await;
     call.store().check_room(length)?;
+    call.store().check_quota(&bucket, key, length)?;
     let mut writer = call.store().body_writer(Some(length), digests(&upload));
     let mut reader = object.read(range);
     while let Some(piece) = reader.next().await {

@@ -9,7 +9,10 @@
 use std::ops::ControlFlow;
 use std::task::{Context, Poll, Waker};
 
-use super::{Batch, CommitError, CommitFuture, Meta, Require, Snapshot, Space, Visit, Write, prefix_end, revision_of};
+use super::schema::size_of;
+use super::{
+    Batch, CommitError, CommitFuture, Meta, Require, Snapshot, Space, Tally, Visit, Write, prefix_end, revision_of,
+};
 
 /// Steps after which a commit that has not answered counts as hanging.
 const STEPS_MAX: usize = 100_000;
@@ -27,6 +30,7 @@ pub fn check(meta: &dyn Meta, drive: &mut dyn FnMut()) {
         revisions,
         empty_ranges,
         burial,
+        counted_burial,
         counters,
         counter_limits,
         order_of_writes,
@@ -199,6 +203,42 @@ fn burial(subject: &mut Subject<'_>) {
     assert_eq!(subject.commit(bury(1003).write(put(Space::Manifests, *b"bury", *b"new"))), Ok(()));
     assert_eq!(subject.get(Space::Grave, &1003_u64.to_be_bytes()).as_deref(), Some(&b"\x06old"[..]));
     assert_eq!(subject.get(Space::Manifests, b"bury").as_deref(), Some(&b"new"[..]));
+}
+
+fn counted_burial(subject: &mut Subject<'_>) {
+    // A record whose first field is this number.
+    let sized =
+        |size: u16| [revised(1).get(..9).unwrap_or_default(), &[0x82, 0x19], &size.to_be_bytes(), b"\x61x"].concat();
+    let tally = || Tally { bytes: b"tally-bytes".to_vec(), rows: b"tally-rows".to_vec() };
+    let put = |size, grave, most| {
+        Batch::default()
+            .require(Require::CounterAtMost(tally().bytes, most))
+            .write(Write::BuryCounted(Space::Current, b"tally".to_vec(), grave, tally()))
+            .write(put(Space::Current, *b"tally", sized(size)))
+            .write(Write::Add(tally().bytes, i64::from(size)))
+            .write(Write::Add(tally().rows, 1))
+    };
+    let counted = |subject: &mut Subject<'_>| (subject.counter(&tally().bytes), subject.counter(&tally().rows));
+    assert_eq!(subject.commit(put(300, 4001, 299)), Err(CommitError::Refused(0)));
+    assert_eq!(subject.commit(put(300, 4001, 300)), Ok(()));
+    assert_eq!((counted(subject), subject.get(Space::Grave, &4001_u64.to_be_bytes())), ((300, 1), None));
+    assert_eq!(subject.commit(put(500, 4002, 499)), Err(CommitError::Refused(0)));
+    assert_eq!(counted(subject), (300, 1));
+    assert_eq!(subject.commit(put(500, 4002, 500)), Ok(()), "what is given back makes room in the same batch");
+    assert_eq!(counted(subject), (500, 1));
+    let grave = subject.get(Space::Grave, &4002_u64.to_be_bytes());
+    assert_eq!(grave, Some([&[Space::Current as u8], sized(300).as_slice()].concat()));
+    // Many at once: each gives back what the one before it put.
+    let answers = subject.commit_all((0..200).map(|n| put(n + 1, 4100 + u64::from(n), i64::MAX)).collect());
+    assert!(answers.into_iter().all(|answer| answer == Ok(())));
+    let standing = subject.get(Space::Current, b"tally").as_deref().and_then(size_of);
+    assert_eq!(counted(subject), (standing.and_then(|size| size.try_into().ok()).unwrap_or_default(), 1));
+    let delete = |grave| Batch::default().write(Write::BuryCounted(Space::Current, b"tally".to_vec(), grave, tally()));
+    assert_eq!(subject.commit(delete(4003)), Ok(()));
+    assert_eq!(counted(subject), (0, 0));
+    assert_eq!(subject.get(Space::Counters, &tally().bytes), None);
+    assert_eq!(subject.commit(delete(4004)), Ok(()), "burying nothing gives nothing back");
+    assert_eq!(counted(subject), (0, 0));
 }
 
 fn counters(subject: &mut Subject<'_>) {

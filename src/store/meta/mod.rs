@@ -116,7 +116,7 @@ pub enum Require {
     Present(Space, Vec<u8>),
     /// The record at the key has this revision.
     Revision(Space, Vec<u8>, u64),
-    /// The counter, with this batch's own additions, is at most this.
+    /// The counter, with what this batch itself adds to it and gives back, is at most this.
     CounterAtMost(Vec<u8>, i64),
     /// No key in `start..end` (an empty `end` is the end of the table).
     RangeEmpty(Space, Vec<u8>, Vec<u8>),
@@ -134,6 +134,27 @@ pub enum Write {
     /// Moves whatever stands at the key to `Grave[number]`, as one byte with the table's number, then the record. Nothing
     /// happens when nothing stands there.
     Bury(Space, Vec<u8>, u64),
+    /// As [`Write::Bury`], and what is buried leaves these counters. So who replaces a row need not know what it was.
+    BuryCounted(Space, Vec<u8>, u64, Tally),
+}
+
+/// The counters of rows that are counted: what they hold ([`schema::size_of`]), and how many there are. Who puts a new row adds
+/// to them, [`Write::BuryCounted`] gives back.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Tally {
+    /// Counter: bytes.
+    pub bytes: Vec<u8>,
+    /// Counter: rows.
+    pub rows: Vec<u8>,
+}
+
+impl Tally {
+    /// What the burial of `record` adds to the counter of this name.
+    fn of_burial(&self, name: &[u8], record: &[u8]) -> i64 {
+        let bytes = schema::size_of(record).and_then(|size| i64::try_from(size).ok()).unwrap_or_default();
+        let (bytes, rows) = (if self.bytes == name { bytes } else { 0 }, i64::from(self.rows == name));
+        0_i64.saturating_sub(bytes).saturating_sub(rows)
+    }
 }
 
 /// A metadata change as a plain value: requirements, then writes in their order, all or nothing.

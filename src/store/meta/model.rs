@@ -73,9 +73,12 @@ impl Content {
                 self.get(*space, key).and_then(|record| revision_of(record)) == Some(*revision)
             }
             Require::CounterAtMost(name, most) => {
-                let added = batch.writes.iter().filter_map(|write| match write {
-                    Write::Add(other, amount) if other == name => Some(*amount),
-                    _ => None,
+                let added = batch.writes.iter().map(|write| match write {
+                    Write::Add(other, amount) if other == name => *amount,
+                    Write::BuryCounted(space, key, _, tally) => {
+                        self.get(*space, key).map_or(0, |record| tally.of_burial(name, record))
+                    }
+                    _ => 0,
                 });
                 added.fold(self.counter(name), i64::saturating_add) <= *most
             }
@@ -91,22 +94,33 @@ impl Content {
             Write::Delete(space, key) => {
                 self.0.entry(space).or_default().remove(&key);
             }
-            Write::Add(name, amount) => {
-                let sum = self.counter(&name).saturating_add(amount);
-                let counters = self.0.entry(Space::Counters).or_default();
-                // A counter at zero has no row, so counters of what is long gone leave nothing behind.
-                match sum {
-                    0 => counters.remove(&name),
-                    _ => counters.insert(name, sum.to_be_bytes().to_vec()),
-                };
-            }
-            Write::Bury(space, key, number) => {
-                if let Some(record) = self.0.entry(space).or_default().remove(&key) {
-                    let buried = [&[space as u8], record.as_slice()].concat();
-                    self.0.entry(Space::Grave).or_default().insert(number.to_be_bytes().to_vec(), buried);
+            Write::Add(name, amount) => self.add(name, amount),
+            Write::Bury(space, key, number) => drop(self.bury(space, &key, number)),
+            Write::BuryCounted(space, key, number, tally) => {
+                let Some(record) = self.bury(space, &key, number) else { return };
+                for name in [&tally.bytes, &tally.rows] {
+                    self.add(name.clone(), tally.of_burial(name, &record));
                 }
             }
         }
+    }
+
+    fn add(&mut self, name: Vec<u8>, amount: i64) {
+        let sum = self.counter(&name).saturating_add(amount);
+        let counters = self.0.entry(Space::Counters).or_default();
+        // A counter at zero has no row, so counters of what is long gone leave nothing behind.
+        match sum {
+            0 => counters.remove(&name),
+            _ => counters.insert(name, sum.to_be_bytes().to_vec()),
+        };
+    }
+
+    /// Moves a record to the grave, and answers it.
+    fn bury(&mut self, space: Space, key: &[u8], number: u64) -> Option<Vec<u8>> {
+        let record = self.0.entry(space).or_default().remove(key)?;
+        let buried = [&[space as u8], record.as_slice()].concat();
+        self.0.entry(Space::Grave).or_default().insert(number.to_be_bytes().to_vec(), buried);
+        Some(record)
     }
 }
 

@@ -10,6 +10,7 @@
 //! | space | key | record |
 //! | --- | --- | --- |
 //! | System | `run` | the last run's number, 4 bytes, in place of CBOR |
+//! | System | `usage` | nothing: from this row on the objects of every bucket are counted |
 //! | Runs | run, 4 | nothing |
 //! | Buckets | name | [`BucketRecord`]; its revision is the bucket's number, for ever |
 //! | Current | bucket number, 8; escaped key | [`ObjectRecord`] |
@@ -21,7 +22,7 @@
 //! | Parts | upload number, 8; part number, 2; growing number, 8 | [`PartRecord`] |
 //! | Completed | upload number, 8 | [`CompletedRecord`] |
 //! | Grave | growing number, 8 | one byte with the space's number, then the buried record |
-//! | Counters | name; for the references of a manifest `references-`, then its number, 8 | the value, 8 bytes, signed |
+//! | Counters | name; of what there is a counter each of, `references-` with a manifest's number, `usage-bytes-` and `usage-objects-` with a bucket's, 8, and `records-` with a kind, 1 | the value, 8 bytes, signed |
 //! | BucketDocuments | bucket number, 8; kind, 1 | [`BucketDocumentRecord`] |
 //! | Records | kind, 1; name | [`KeptRecord`] |
 //!
@@ -34,6 +35,7 @@ use minicbor::{Decode, Encode};
 
 use crate::base::digest::{Checksum, ChecksumAlgorithm, ChecksumType};
 use crate::base::id::BlobId;
+use crate::store::meta::Tally;
 
 /// The format of every record so far.
 pub const RECORD_FORMAT: u8 = 1;
@@ -71,6 +73,8 @@ pub fn decode<'b, T: Decode<'b, ()>>(bytes: &'b [u8]) -> Result<(u64, T), BadRec
 
 /// The name of the run row.
 pub const RUN_KEY: &[u8] = b"run";
+/// The name of the row that says that buckets' objects are counted.
+pub const USAGE_KEY: &[u8] = b"usage";
 /// Counter: buckets.
 pub const BUCKETS_COUNTER: &[u8] = b"buckets";
 /// Counter: open uploads.
@@ -84,6 +88,20 @@ pub fn references_counter(manifest: u64) -> Vec<u8> {
     let mut name = b"references-".to_vec();
     name.extend_from_slice(&manifest.to_be_bytes());
     name
+}
+
+/// Counters: bytes of this bucket's objects, and how many there are.
+pub fn usage_tally(bucket: u64) -> Tally {
+    let name = |prefix: &[u8]| [prefix, bucket.to_be_bytes().as_slice()].concat();
+    Tally { bytes: name(b"usage-bytes-"), rows: name(b"usage-objects-") }
+}
+
+/// The size that a record says it has, for a record whose first field that is: of an object, a part, a blob.
+pub fn size_of(record: &[u8]) -> Option<u64> {
+    let (_, body) = record.split_at_checked(HEADER_BYTES)?;
+    let mut decoder = minicbor::Decoder::new(body);
+    decoder.array().ok()?;
+    decoder.u64().ok()
 }
 
 /// Counter: records of this kind.

@@ -58,11 +58,11 @@ impl<'txn> Group<'txn> {
                 record.and_then(|record| revision_of(record.value())) == Some(*revision)
             }
             Require::CounterAtMost(name, most) => {
-                let added = batch.writes.iter().filter_map(|write| match write {
-                    Write::Add(other, amount) if other == name => Some(*amount),
-                    _ => None,
-                });
-                added.fold(self.sum(name)?, i64::saturating_add) <= *most
+                let mut sum = self.sum(name)?;
+                for write in &batch.writes {
+                    sum = sum.saturating_add(self.added(write, name)?);
+                }
+                sum <= *most
             }
             Require::RangeEmpty(space, start, end) => {
                 let from = Bound::Included(start.as_slice());
@@ -80,24 +80,52 @@ impl<'txn> Group<'txn> {
             Write::Delete(space, key) => {
                 self.rows(space)?.remove(key.as_slice())?;
             }
-            Write::Add(name, amount) => {
-                let sum = self.sum(&name)?.saturating_add(amount);
-                self.counters.insert(name, sum);
-            }
+            Write::Add(name, amount) => self.add(name, amount)?,
             Write::Bury(space, key, number) => {
-                let buried = self.rows(space)?.remove(key.as_slice())?.map(|record| {
-                    let record = record.value();
-                    let mut buried = Vec::with_capacity(1 + record.len());
-                    buried.push(space as u8);
-                    buried.extend_from_slice(record);
-                    buried
-                });
-                if let Some(buried) = buried {
-                    self.rows(Space::Grave)?.insert(number.to_be_bytes().as_slice(), buried.as_slice())?;
-                }
+                self.bury(space, &key, number)?;
+            }
+            Write::BuryCounted(space, key, number, tally) => {
+                let Some(buried) = self.bury(space, &key, number)? else { return Ok(()) };
+                let record = buried.get(1..).unwrap_or_default();
+                let (bytes, rows) = (tally.of_burial(&tally.bytes, record), tally.of_burial(&tally.rows, record));
+                self.add(tally.bytes, bytes)?;
+                self.add(tally.rows, rows)?;
             }
         }
         Ok(())
+    }
+
+    /// What a write that is not carried out yet would add to the counter.
+    fn added(&mut self, write: &Write, name: &[u8]) -> Result<i64, redb::Error> {
+        Ok(match write {
+            Write::Add(other, amount) if other == name => *amount,
+            Write::BuryCounted(space, key, _, tally) if tally.bytes == name || tally.rows == name => {
+                let record = self.rows(*space)?.get(key.as_slice())?;
+                record.map_or(0, |record| tally.of_burial(name, record.value()))
+            }
+            _ => 0,
+        })
+    }
+
+    fn add(&mut self, name: Vec<u8>, amount: i64) -> Result<(), redb::Error> {
+        let sum = self.sum(&name)?.saturating_add(amount);
+        self.counters.insert(name, sum);
+        Ok(())
+    }
+
+    /// Moves what stands at the key to the grave, and answers it as it stands there.
+    fn bury(&mut self, space: Space, key: &[u8], number: u64) -> Result<Option<Vec<u8>>, redb::Error> {
+        let buried = self.rows(space)?.remove(key)?.map(|record| {
+            let record = record.value();
+            let mut buried = Vec::with_capacity(1 + record.len());
+            buried.push(space as u8);
+            buried.extend_from_slice(record);
+            buried
+        });
+        if let Some(buried) = &buried {
+            self.rows(Space::Grave)?.insert(number.to_be_bytes().as_slice(), buried.as_slice())?;
+        }
+        Ok(buried)
     }
 
     /// The rows of a table, as every batch so far left them.

@@ -7,7 +7,7 @@ use super::disk::{Disk, Plan};
 use super::{Rig, answer, record};
 use crate::base::rng::{Rng, SeededRng};
 use crate::store::meta::model::ModelMeta;
-use crate::store::meta::{Batch, CommitError, Meta, Require, Space, Visit, Write};
+use crate::store::meta::{Batch, CommitError, Meta, Require, Space, Tally, Visit, Write};
 
 /// Every row of every table.
 fn content(meta: &dyn Meta) -> BTreeMap<(Space, Vec<u8>), Vec<u8>> {
@@ -44,13 +44,17 @@ fn random_require(rng: &SeededRng) -> Require {
 
 fn random_write(rng: &SeededRng) -> Write {
     let (space, key) = (random_space(rng), random_key(rng));
-    match rng.below(8) {
+    match rng.below(9) {
         0..=3 => {
             let length = if rng.below(20) == 0 { rng.below(30_000) } else { rng.below(300) };
             Write::Put(space, key, record(rng.below(3), usize::try_from(length).unwrap()))
         }
         4 => Write::Delete(space, key),
         5 => Write::Bury(space, key, rng.below(1000)),
+        8 => {
+            let tally = Tally { bytes: random_key(rng), rows: random_key(rng) };
+            Write::BuryCounted(space, key, rng.below(1000), tally)
+        }
         amount => Write::Add(key, i64::try_from(amount).unwrap() * 2 - 13),
     }
 }
