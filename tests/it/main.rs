@@ -19,6 +19,9 @@ mod request;
 mod signer;
 mod xml;
 
+mod admin;
+mod admin_api;
+mod admin_offline;
 mod auth_header;
 mod auth_presigned;
 mod auth_sigv2;
