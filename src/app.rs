@@ -11,6 +11,7 @@ mod data_dir;
 mod keys;
 mod monitor;
 mod offline;
+mod tls;
 mod workers;
 
 use std::io::Write as _;
@@ -24,11 +25,13 @@ use crate::base::clock::{Clock, Stopwatch, SystemClock};
 use crate::base::limits::{READ_BUFFERS_KEPT, READ_UNIT_BYTES};
 use crate::base::offload::Offload;
 use crate::base::rng::{Rng, SystemRng};
-use crate::base::worker::{Next, Worker as _};
+use crate::base::worker::{Bell, Next, Worker as _};
 use crate::config::{Config, Credentials};
+use crate::s3::rules::RulesCache;
+use crate::s3::cors::Defaults;
 use crate::s3::shares::Shares;
 use crate::s3::{self, S3, S3Config};
-use crate::server::{self, Running, Server, tls};
+use crate::server::{self, Running, Server};
 use crate::store::blob::disk::DiskBlobs;
 use crate::store::error::Error as StoreError;
 use crate::store::fsio::Durability;
@@ -125,9 +128,10 @@ pub fn serve(config: Config) -> Result<(), Error> {
         .thread_name("wharf")
         .build()?;
     let served = runtime.block_on(async {
-        let stop = stop_signal()?;
+        let reload = Bell::default();
+        let stop = stop_signal(config.tls.is_some().then(|| reload.clone()))?;
         tokio::select! {
-            served = run(config, stop.clone()) => served,
+            served = run(config, stop.clone(), reload) => served,
             // Before there is anything to drain, a signal ends the start at once.
             () = stop.during_start() => Ok(()),
         }
@@ -137,7 +141,7 @@ pub fn serve(config: Config) -> Result<(), Error> {
     served
 }
 
-async fn run(config: Config, stop: StopSignal) -> Result<(), Error> {
+async fn run(config: Config, stop: StopSignal, reload: Bell) -> Result<(), Error> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let rng: Arc<dyn Rng> = Arc::new(SystemRng);
     let data_dir = DataDir::open(&config.data_dir)?;
@@ -150,13 +154,17 @@ async fn run(config: Config, stop: StopSignal) -> Result<(), Error> {
     };
     let metrics = Metrics::new();
     let health = Health::new(&[CATALOG, STORE]);
-    let (s3_server, api_server) = bind(&config, &metrics)?;
+    let tls = tls::Watcher::open(&config, data_dir.fs(), clock.clone(), &metrics, reload)?;
+    let (s3_server, api_server) = bind(&config, tls.as_ref().map(tls::Watcher::server_config), &metrics)?;
+    let tls = tls.map(|watcher| Driven::start(watcher, Pace::Full, metrics.clone())).transpose()?;
     let (s3_addrs, api_addrs) = (s3_server.local_addrs().to_vec(), api_server.local_addrs().to_vec());
     let monitor = monitor::Monitor::new(health.clone(), metrics.clone(), Arc::clone(data_dir.fs().sync_counts()));
     let mounted = Api::new(monitor.clone());
     let api = api_server.serve(mounted.handler());
     let front = Front::default();
-    let s3 = s3_server.serve(front.handler(health.clone(), Arc::clone(&rng)));
+    let cors = Defaults::new(&api_addrs, config.tls.is_some(), &config.cors_allow_origins, &config.domains);
+    let cors = Arc::new(cors);
+    let s3 = s3_server.serve(front.handler(health.clone(), Arc::clone(&cors), Arc::clone(&rng)));
 
     let catalog = Catalog::open(&data_dir, config.durability, &metrics, &health).await?;
     let opened = open_store(&config, &data_dir, &catalog, clock.clone(), rng.clone(), metrics.clone()).await?;
@@ -164,7 +172,7 @@ async fn run(config: Config, stop: StopSignal) -> Result<(), Error> {
     let keyring = keyring(&data_dir, &credentials, &opened.store, rng.as_ref())?;
     let admin = Admin::new(Arc::clone(&opened.store), Arc::clone(&keyring), Arc::clone(&rng))?;
     mounted.open(Arc::clone(&admin), Arc::clone(&keyring), Arc::clone(&clock));
-    mount(&front, &config, keyring, &opened.store, clock, rng, &metrics, &health);
+    mount(&front, &config, keyring, &opened.store, cors, clock, rng, &metrics, &health);
     let socket = admin_listener(&data_dir, &admin);
     health.holds(STORE);
     stop.started();
@@ -177,20 +185,21 @@ async fn run(config: Config, stop: StopSignal) -> Result<(), Error> {
     if let Some(socket) = socket {
         socket.drain(API_DRAIN_TIMEOUT).await;
     }
-    tokio::task::spawn_blocking(move || opened.close(catalog)).await.map_err(std::io::Error::other)??;
+    let close = move || {
+        drop(tls.and_then(Driven::stop));
+        opened.close(catalog)
+    };
+    tokio::task::spawn_blocking(close).await.map_err(std::io::Error::other)??;
     tracing::info!("stopped");
     Ok(())
 }
 
 /// Both listeners, bound before anything slow begins.
-fn bind(config: &Config, metrics: &Metrics) -> Result<(Server, Server), Error> {
-    let tls = match &config.tls {
-        Some(files) => Some(
-            tls::load(&files.cert, &files.key)
-                .map_err(|error| Error::Setting(format!("--tls-cert, --tls-key: {error}")))?,
-        ),
-        None => None,
-    };
+fn bind(
+    config: &Config,
+    tls: Option<Arc<rustls::ServerConfig>>,
+    metrics: &Metrics,
+) -> Result<(Server, Server), Error> {
     let bind = |listen: &[SocketAddr]| {
         Server::bind(server::Config {
             listen: listen.to_vec(),
@@ -376,14 +385,14 @@ fn finish_sweep(mut sweep: Sweep) -> bool {
 struct Front(Arc<OnceLock<S3>>);
 
 impl Front {
-    fn handler(&self, health: Health, rng: Arc<dyn Rng>) -> Handler {
+    fn handler(&self, health: Health, cors: Arc<Defaults>, rng: Arc<dyn Rng>) -> Handler {
         let front = self.clone();
         handler(move |request| {
-            let (front, health, rng) = (front.clone(), health.clone(), Arc::clone(&rng));
+            let (front, health, cors, rng) = (front.clone(), health.clone(), Arc::clone(&cors), Arc::clone(&rng));
             async move {
                 match front.0.get() {
                     Some(s3) => s3.handle(request).await,
-                    None => s3::starting(request, &health, rng.as_ref()),
+                    None => s3::starting(request, &health, &cors, rng.as_ref()),
                 }
             }
         })
@@ -418,6 +427,7 @@ fn mount(
     config: &Config,
     keyring: Arc<Keyring>,
     store: &Arc<Store>,
+    cors: Arc<Defaults>,
     clock: Arc<dyn Clock>,
     rng: Arc<dyn Rng>,
     metrics: &Metrics,
@@ -426,12 +436,14 @@ fn mount(
     front.0.get_or_init(|| {
         S3::new(S3Config {
             shares: Shares::default(),
+            rules: RulesCache::default(),
             region: config.region.clone(),
             domains: config.domains.clone(),
             authenticator: Authenticator::new(keyring, config.region.clone()).sigv2_presign(config.sigv2_presign),
             store: Arc::clone(store),
             metrics: metrics.clone(),
             health: health.clone(),
+            cors,
             clock,
             rng,
         })
@@ -478,7 +490,8 @@ struct StopSignal {
     started: Arc<tokio::sync::watch::Sender<bool>>,
 }
 
-fn stop_signal() -> std::io::Result<StopSignal> {
+/// `reload` is rung at SIGHUP, where there is anything to load again.
+fn stop_signal(reload: Option<Bell>) -> std::io::Result<StopSignal> {
     use tokio::signal::unix::{SignalKind, signal};
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
@@ -486,7 +499,13 @@ fn stop_signal() -> std::io::Result<StopSignal> {
     let mut hangup = signal(SignalKind::hangup())?;
     tokio::spawn(async move {
         while hangup.recv().await.is_some() {
-            tracing::info!("SIGHUP: there is nothing to load again");
+            match &reload {
+                Some(bell) => {
+                    tracing::info!("SIGHUP: looking at the TLS files");
+                    bell.ring();
+                }
+                None => tracing::info!("SIGHUP: there is nothing to load again"),
+            }
         }
     });
     let (stop, stopped) = tokio::sync::watch::channel(false);

@@ -13,7 +13,7 @@ use super::credential::{Credential, parse_amz_date, parse_date_header};
 use super::error::{AuthError, AuthErrorCode};
 use super::payload::{self, PayloadMode};
 use super::sigv4::{self, ALGORITHM, Claim, S3};
-use super::{Authenticated, Authenticator, Identity};
+use super::{Authenticated, Authenticator, Identity, SignaturePlace, Signed};
 use crate::base::clock::Timestamp;
 use crate::base::limits::CLOCK_SKEW_MAX;
 
@@ -40,8 +40,9 @@ pub(super) fn authenticate(
         return Err(AuthError::new(AuthErrorCode::InvalidRequest, message));
     };
     let mode = PayloadMode::parse(payload_hash)?;
+    let signed = Signed { place: SignaturePlace::Header, version: ALGORITHM, at: Some(prepared.request_time) };
     let (identity, seed) = sigv4::verify(authenticator, head, prepared.claim(head.headers, payload_hash)?, now)?;
-    Ok(Authenticated { identity: Identity::Key(identity), payload: mode.signed(seed), presigned: false })
+    Ok(Authenticated { identity: Identity::Key(identity), payload: mode.signed(seed), signed: Some(signed) })
 }
 
 /// Authenticates a request to another service than S3, whose body is known already: there the hash of the body is signed
@@ -60,6 +61,7 @@ pub(super) fn authenticate_known_body(
 
 /// An Authorization header whose scope and time are good.
 struct Prepared<'a> {
+    request_time: Timestamp,
     credential: Credential,
     amz_date: String,
     components: Components<'a>,
@@ -77,7 +79,7 @@ fn prepare<'a>(
     let credential = Credential::parse(components.credential, scope, MALFORMED, MALFORMED_PREFIX)?;
     credential.check_date(&amz_date, MALFORMED, MALFORMED_PREFIX)?;
     check_skew(request_time, &amz_date, now)?;
-    Ok(Prepared { credential, amz_date, components })
+    Ok(Prepared { request_time, credential, amz_date, components })
 }
 
 impl<'a> Prepared<'a> {

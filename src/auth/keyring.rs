@@ -195,12 +195,7 @@ impl Keyring {
     ///
     /// # Errors
     /// `InvalidAccessKeyId`, `InvalidToken`, `ExpiredToken`.
-    pub(super) fn signer(
-        &self,
-        access_key_id: &str,
-        token: Option<&str>,
-        now: Timestamp,
-    ) -> Result<Signer, AuthError> {
+    pub(super) fn signer(&self, access_key_id: &str, token: Option<&str>, now: Timestamp) -> Result<Signer, AuthError> {
         match token.filter(|token| !token.is_empty()) {
             None => {
                 let entry = self.usable(access_key_id).ok_or_else(|| sigv4::unknown_key(access_key_id))?;

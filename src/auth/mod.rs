@@ -39,8 +39,8 @@ pub use identity::{ACCOUNT_ID, Identity, KeyIdentity, Session, canonical_user_id
 pub use keyring::{AccessKey, BearerToken, Keyring, token_hash};
 pub use payload::{ChunkSeed, Payload};
 pub use post_policy::{FormCredentials, PostFields, PostPolicy, SizeRange, missing_field};
-pub use sigv2::covers_parameter as sigv2_covers_parameter;
 pub use session::{SessionRequest, TemporaryCredentials};
+pub use sigv2::covers_parameter as sigv2_covers_parameter;
 pub use sigv4::{STS, SigningKey};
 
 /// Decides on whose behalf requests run.
@@ -58,8 +58,48 @@ pub struct Authenticated {
     pub identity: Identity,
     /// How the body comes and what has to be verified of it.
     pub payload: Payload,
-    /// Whether the credentials stood in the query.
-    pub presigned: bool,
+    /// How it was signed, unless nobody signed it.
+    pub signed: Option<Signed>,
+}
+
+/// How a request was signed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Signed {
+    /// Where the credentials stood.
+    pub place: SignaturePlace,
+    /// The algorithm, as policies name it.
+    pub version: &'static str,
+    /// When, where the signature says so.
+    pub at: Option<Timestamp>,
+}
+
+/// Where credentials stand.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SignaturePlace {
+    /// In the Authorization header.
+    Header,
+    /// In the query: a presigned URL.
+    Query,
+    /// In the fields of a form.
+    Form,
+}
+
+impl SignaturePlace {
+    /// As policies name it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Header => "REST-HEADER",
+            Self::Query => "REST-QUERY-STRING",
+            Self::Form => "POST",
+        }
+    }
+}
+
+impl Authenticated {
+    /// A request that is nobody's: its credentials, if it has any, are not looked at, or not yet.
+    pub fn nobody() -> Self {
+        Self { identity: Identity::Anonymous, payload: Payload::Unsigned, signed: None }
+    }
 }
 
 impl Authenticator {
@@ -91,9 +131,7 @@ impl Authenticator {
         now: Timestamp,
     ) -> Result<Identity, AuthError> {
         match (head.headers.contains_key(AUTHORIZATION), presign::mechanism(head.query)) {
-            (true, QueryMechanism::None) => {
-                header::authenticate_known_body(self, head, service, body_sha256, now)
-            }
+            (true, QueryMechanism::None) => header::authenticate_known_body(self, head, service, body_sha256, now),
             (false, QueryMechanism::None) => Ok(Identity::Anonymous),
             _ => Err(AuthError::unsupported_mechanism()),
         }
@@ -118,5 +156,5 @@ impl Authenticator {
 
 fn anonymous(headers: &HeaderMap) -> Result<Authenticated, AuthError> {
     let mode = payload::declared(headers)?.map_or(Ok(PayloadMode::Unsigned), PayloadMode::parse)?;
-    Ok(Authenticated { identity: Identity::Anonymous, payload: mode.anonymous()?, presigned: false })
+    Ok(Authenticated { identity: Identity::Anonymous, payload: mode.anonymous()?, signed: None })
 }

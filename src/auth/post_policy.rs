@@ -14,8 +14,8 @@ use subtle::ConstantTimeEq as _;
 use super::credential::{Credential, parse_amz_date};
 use super::error::{AuthError, AuthErrorCode};
 use super::sigv4::{self, ALGORITHM, S3};
-use super::{Authenticated, Authenticator, Identity, Payload, QueryMechanism, presign};
-use super::{KeyIdentity, RequestHead};
+use super::{Authenticated, Authenticator, Identity, QueryMechanism, presign};
+use super::{KeyIdentity, RequestHead, SignaturePlace, Signed, sigv2};
 use crate::base::clock::Timestamp;
 use crate::base::limits::PRESIGN_MAX;
 
@@ -34,6 +34,8 @@ pub struct FormCredentials {
     pub identity: Identity,
     /// What the signer allows. A form without credentials has none that anybody signed.
     pub policy: Option<PostPolicy>,
+    /// How it was signed, unless nobody signed it.
+    pub signed: Option<Signed>,
 }
 
 impl Authenticator {
@@ -48,7 +50,7 @@ impl Authenticator {
                            in the query.";
             return Err(AuthError::new(AuthErrorCode::InvalidRequest, message));
         }
-        Ok(Authenticated { identity: Identity::Anonymous, payload: Payload::Unsigned, presigned: false })
+        Ok(Authenticated::nobody())
     }
 
     /// Authenticates a form by its fields. A form without any credentials is anonymous.
@@ -57,11 +59,14 @@ impl Authenticator {
     /// Whatever is wrong with the credentials or with the document of the policy, whose conditions are not judged yet.
     pub fn authenticate_form(&self, fields: &PostFields, now: Timestamp) -> Result<FormCredentials, AuthError> {
         let has = |names: &[&str]| names.iter().any(|name| fields.get(name).is_some());
-        let identity = match (has(&SIGV4_FIELDS.map(|(field, _)| field)), has(&SIGV2_FIELDS.map(|(field, _)| field))) {
-            (false, false) => return Ok(FormCredentials { identity: Identity::Anonymous, policy: None }),
+        let (identity, version) = match (
+            has(&SIGV4_FIELDS.map(|(field, _)| field)),
+            has(&SIGV2_FIELDS.map(|(field, _)| field)),
+        ) {
+            (false, false) => return Ok(FormCredentials { identity: Identity::Anonymous, policy: None, signed: None }),
             (true, true) => return Err(AuthError::two_mechanisms()),
-            (true, false) => self.verify_form_sigv4(fields, now)?,
-            (false, true) if self.sigv2_presign => self.verify_form_sigv2(fields, now)?,
+            (true, false) => (self.verify_form_sigv4(fields, now)?, ALGORITHM),
+            (false, true) if self.sigv2_presign => (self.verify_form_sigv2(fields, now)?, sigv2::ALGORITHM),
             (false, true) => {
                 let message = "POST forms signed with signature version 2 are not accepted where --sigv2-presign is off. Please \
                                sign with AWS4-HMAC-SHA256.";
@@ -69,7 +74,9 @@ impl Authenticator {
             }
         };
         let policy = PostPolicy::parse(policy_text(fields)?)?;
-        Ok(FormCredentials { identity: Identity::Key(identity), policy: Some(policy) })
+        let at = fields.get("x-amz-date").and_then(parse_amz_date);
+        let signed = Signed { place: SignaturePlace::Form, version, at };
+        Ok(FormCredentials { identity: Identity::Key(identity), policy: Some(policy), signed: Some(signed) })
     }
 
     fn verify_form_sigv4(&self, fields: &PostFields, now: Timestamp) -> Result<Arc<KeyIdentity>, AuthError> {

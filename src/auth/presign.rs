@@ -11,7 +11,7 @@ use super::error::{AuthError, AuthErrorCode};
 use super::header::{check_all_signed, session_token};
 use super::payload::{self, PayloadMode, UNSIGNED_PAYLOAD};
 use super::sigv4::{self, ALGORITHM, Claim, S3};
-use super::{Authenticated, Authenticator, Identity};
+use super::{Authenticated, Authenticator, Identity, SignaturePlace, Signed};
 use crate::base::clock::Timestamp;
 use crate::base::limits::{CLOCK_SKEW_MAX, PRESIGN_MAX};
 
@@ -70,7 +70,8 @@ pub(super) fn authenticate(
     let token = one_token(query.token.as_deref(), session_token(head.headers)?)?;
     let claim = Claim { credential, token, signed_headers, signature: required.signature, amz_date, payload_hash };
     let (identity, seed) = sigv4::verify(authenticator, head, claim, now)?;
-    Ok(Authenticated { identity: Identity::Key(identity), payload: mode.signed(seed), presigned: true })
+    let signed = Signed { place: SignaturePlace::Query, version: ALGORITHM, at: Some(signed_at) };
+    Ok(Authenticated { identity: Identity::Key(identity), payload: mode.signed(seed), signed: Some(signed) })
 }
 
 /// The session token of a URL: in its query, in a signed header, or, the same, in both.

@@ -91,11 +91,8 @@ impl Authenticator {
     ) -> Result<TemporaryCredentials, AuthError> {
         check_name(&request.name)?;
         if !(SESSION_MIN..=SESSION_MAX).contains(&request.life) {
-            let message = format!(
-                "DurationSeconds must be between {} and {}.",
-                SESSION_MIN.as_secs(),
-                SESSION_MAX.as_secs()
-            );
+            let message =
+                format!("DurationSeconds must be between {} and {}.", SESSION_MIN.as_secs(), SESSION_MAX.as_secs());
             return Err(AuthError::new(AuthErrorCode::InvalidArgument, message));
         }
         let refused = || AuthError::new(AuthErrorCode::AccessDenied, "Temporary credentials cannot make others.");

@@ -27,9 +27,11 @@ use super::error::{AuthError, AuthErrorCode};
 use super::header::session_token;
 use super::payload::{self, Payload, PayloadMode};
 use super::presign::one_token;
-use super::{Authenticated, Authenticator, Identity, sigv4};
+use super::{Authenticated, Authenticator, Identity, SignaturePlace, Signed, sigv4};
 use crate::base::clock::Timestamp;
 
+/// As policies name this version.
+pub(super) const ALGORITHM: &str = "AWS";
 const AMZ: &str = "x-amz-";
 
 /// The parameters that belong to the canonical resource: those of AWS's page, and every other by which S3 tells one
@@ -90,7 +92,8 @@ pub(super) fn authenticate(
     };
     let text = string_to_sign(head.path);
     if signs(&text) || (is_bare_bucket(head) && signs(&string_to_sign(&format!("{}/", head.path)))) {
-        return Ok(Authenticated { identity: Identity::Key(signer.identity), payload, presigned: true });
+        let signed = Signed { place: SignaturePlace::Query, version: ALGORITHM, at: None };
+        return Ok(Authenticated { identity: Identity::Key(signer.identity), payload, signed: Some(signed) });
     }
     Err(sigv4::mismatch(access_key_id, signature, &String::from_utf8_lossy(&text)))
 }

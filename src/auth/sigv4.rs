@@ -21,7 +21,7 @@ use crate::base::digest::hex;
 /// The one algorithm that is accepted.
 pub(super) const ALGORITHM: &str = "AWS4-HMAC-SHA256";
 /// The service of S3 in a credential's scope.
-pub const S3: &str = "s3";
+pub(super) const S3: &str = "s3";
 /// The service of the Security Token Service.
 pub const STS: &str = "sts";
 /// What every credential's scope ends in.

@@ -17,6 +17,14 @@ pub const KEY_MAX_BYTES: usize = 1024;
 pub const USER_METADATA_MAX_BYTES: usize = 2048;
 /// `x-amz-website-redirect-location`.
 pub const REDIRECT_LOCATION_MAX_BYTES: usize = 2048;
+/// Rules of one CORS document.
+pub const CORS_RULES_MAX: usize = 100;
+/// What a rule of a CORS document may be called, in characters.
+pub const CORS_RULE_ID_MAX_CHARACTERS: usize = 255;
+/// Longest Origin that a rule can match: a scheme, a host name of 253 bytes and a port, and some more.
+pub const CORS_ORIGIN_MAX_BYTES: usize = 512;
+/// How long browsers may remember what the built-in rules answered to a preflight.
+pub const CORS_MAX_AGE: Duration = Duration::from_secs(3600);
 /// Tags of one object.
 pub const OBJECT_TAGS_MAX: usize = 10;
 /// Tags of one bucket.
@@ -112,6 +120,14 @@ pub const HEADER_TIMEOUT: Duration = Duration::from_secs(60);
 pub const BODY_IDLE_TIMEOUT: Duration = Duration::from_secs(60);
 /// TLS handshake.
 pub const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
+/// How often the files of the TLS certificate and its key are looked at.
+pub const TLS_FILES_CHECKED_EVERY: Duration = Duration::from_secs(5);
+/// Life of a certificate that the gateway makes for itself: the longest that browsers take.
+pub const SELF_SIGNED_LIFE: Duration = Duration::from_secs(397 * 24 * 3600);
+/// ... which begins this long before it is made
+pub const SELF_SIGNED_BACKDATED: Duration = Duration::from_secs(24 * 3600);
+/// ... and is renewed this long before its end.
+pub const SELF_SIGNED_RENEWED_BEFORE: Duration = Duration::from_secs(30 * 24 * 3600);
 /// Unread request bytes that are read and dropped after a final answer, so that closing does not reset the connection.
 pub const LINGER_MAX_BYTES: usize = 16 << 20;
 /// ... and for how long.

@@ -33,7 +33,8 @@ pub struct Flags(Layer);
 pub struct StoreFlags(Flags);
 
 /// Their settings.
-const OF_THE_STORE: [&str; 6] = ["config", "data-dir", "access-key", "secret-key", "tls-cert", "tls-key"];
+const OF_THE_STORE: [&str; 7] =
+    ["config", "data-dir", "access-key", "secret-key", "tls-cert", "tls-key", "tls-self-signed"];
 
 impl StoreFlags {
     /// The flags, to be laid over the other layers.

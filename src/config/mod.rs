@@ -27,6 +27,7 @@ use std::time::Duration;
 pub use crate::store::fsio::Durability;
 pub use crate::store::room::Reserve;
 use crate::store::types::BucketName;
+use crate::wire::cors::Pattern;
 
 pub use layers::{Flags, StoreFlags, Variables};
 pub use values::{bucket_name, duration, size};
@@ -49,8 +50,12 @@ pub struct Config {
     pub buckets: Vec<BucketName>,
     /// Host names, in lower case, under which `bucket.DOMAIN` addresses a bucket.
     pub domains: Vec<String>,
+    /// Origins whose pages may use every bucket, beside the console's own.
+    pub cors_allow_origins: Vec<Pattern>,
     /// Certificate and key of every listener; none serves plain HTTP.
     pub tls: Option<TlsFiles>,
+    /// Whether the gateway makes those files itself where they are missing.
+    pub tls_self_signed: bool,
     /// What a 200 promises.
     pub durability: Durability,
     /// How long a multipart upload may stay idle.
@@ -194,7 +199,9 @@ impl Draft {
                 region: String::new(),
                 buckets: Vec::new(),
                 domains: Vec::new(),
+                cors_allow_origins: Vec::new(),
                 tls: None,
+                tls_self_signed: false,
                 durability: Durability::Strict,
                 expire_uploads: Duration::ZERO,
                 reserve: Reserve::Standard,
@@ -225,6 +232,13 @@ impl Draft {
             (Some(_), None) => return Err(("tls-cert", "needs tls-key beside it".to_owned())),
             (None, Some(_)) => return Err(("tls-key", "needs tls-cert beside it".to_owned())),
         };
+        if config.tls_self_signed && config.tls.is_some() {
+            return Err(("tls-self-signed", "cannot be on beside tls-cert and tls-key".to_owned()));
+        }
+        if config.tls_self_signed {
+            let file = |name| config.data_dir.join(name);
+            config.tls = Some(TlsFiles { cert: file("tls.crt"), key: file("tls.key") });
+        }
         let fixed = |address: &&SocketAddr| address.port() != 0;
         if let Some(shared) = config.api_listen.iter().filter(fixed).find(|address| config.s3_listen.contains(address))
         {

@@ -151,9 +151,19 @@ pub const SETTINGS: &[Setting] = &[
         ..ROW
     },
     Setting {
+        name: "cors-allow-origin",
+        value_name: "ORIGIN",
+        about: "Origin whose pages may use every bucket whatever its CORS document says; several allowed, one * in each, * alone for all",
+        default: Default::Absent("only the console's own origin"),
+        example: "https://app.example.com",
+        many: true,
+        set: |draft, texts| values::origins(texts).map(|origins| draft.config.cors_allow_origins = origins),
+        ..ROW
+    },
+    Setting {
         name: "tls-cert",
         value_name: "FILE",
-        about: "Certificate chain in PEM for every listener",
+        about: "Certificate chain in PEM for every listener; read again when it changes",
         default: Default::Absent("plain HTTP"),
         example: "/etc/wharf/tls.crt",
         set: |draft, texts| values::path(texts).map(|path| draft.tls_cert = Some(path)),
@@ -162,10 +172,19 @@ pub const SETTINGS: &[Setting] = &[
     Setting {
         name: "tls-key",
         value_name: "FILE",
-        about: "Private key in PEM that belongs to tls-cert",
+        about: "Private key in PEM that belongs to tls-cert; read again when it changes",
         default: Default::Absent("plain HTTP"),
         example: "/etc/wharf/tls.key",
         set: |draft, texts| values::path(texts).map(|path| draft.tls_key = Some(path)),
+        ..ROW
+    },
+    Setting {
+        name: "tls-self-signed",
+        value_name: "on|off",
+        about: "Whether the gateway makes a certificate of its own, kept in <data-dir>/tls.crt and tls.key, for trials",
+        default: Default::Text("off"),
+        example: "off",
+        set: |draft, texts| values::switch(texts).map(|on| draft.config.tls_self_signed = on),
         ..ROW
     },
     Setting {

@@ -11,6 +11,7 @@ use tracing_subscriber::filter::LevelFilter;
 
 use super::{Durability, Reserve, Secret};
 use crate::store::types::BucketName;
+use crate::wire::cors::Pattern;
 
 /// Longest duration a setting may have: a hundred years, so that no sum of times overflows.
 const DURATION_MAX: Duration = Duration::from_secs(100 * 366 * 24 * 3600);
@@ -147,6 +148,24 @@ pub(super) fn domains(texts: &[String]) -> Result<Vec<String>, String> {
         } else {
             Err(format!("expected a host name such as s3.example.com, without scheme, port or *, found {item:?}"))
         }
+    })
+}
+
+/// Origins as browsers send them, each with one `*` at most, or `*` alone.
+pub(super) fn origins(texts: &[String]) -> Result<Vec<Pattern>, String> {
+    each(texts, |item| {
+        let origin = item.to_ascii_lowercase();
+        let (scheme, host) = origin.split_once("://").unwrap_or_default();
+        if (scheme == "http" && host.ends_with(":80")) || (scheme == "https" && host.ends_with(":443")) {
+            return Err(format!("{item:?}: browsers leave out a port that is the scheme's own"));
+        }
+        let sane = |text: &str, marks: &str| {
+            !text.is_empty() && text.chars().all(|c| c.is_ascii_alphanumeric() || marks.contains(c))
+        };
+        let good = origin == "*" || (sane(scheme, "+-.*") && sane(host, "-._:[]*"));
+        Pattern::parse(&origin).filter(|_| good).ok_or_else(|| {
+            format!("expected an origin such as https://app.example.com, with one * at most, or *, found {item:?}")
+        })
     })
 }
 
@@ -306,6 +325,34 @@ mod tests {
         for bad in [":9000", "9000", "127.0.0.1", "example.com:9000", "127.0.0.1:65536", "", "127.0.0.1:1,127.0.0.1:1"]
         {
             assert!(many(&[bad]).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn origins_are_those_of_browsers() {
+        let many = |text: &str| {
+            let parsed = origins(&[text.to_owned()])?;
+            Ok::<_, String>(parsed.iter().map(|origin| origin.as_str().to_owned()).collect::<Vec<_>>())
+        };
+        let good = "*,https://App.example.com, http://*.example.com:8080,http://[::1]:3000,capacitor://localhost";
+        let parsed = many(good).unwrap();
+        assert_eq!(parsed[..3], ["*", "https://app.example.com", "http://*.example.com:8080"]);
+        assert_eq!(parsed.len(), 5);
+        for bad in [
+            "null",
+            "example.com",
+            "https://",
+            "://a",
+            "https://a/",
+            "https://a/b",
+            "https://*.*",
+            "**",
+            "https://a b",
+            "https://a:443",
+            "http://a:80",
+            "https://a,https://A",
+        ] {
+            assert!(many(bad).is_err(), "{bad}");
         }
     }
 

@@ -31,17 +31,14 @@ impl Address {
     /// `KeyTooLongError`.
     pub fn parse(uri: &Uri, headers: &HeaderMap, domains: &[String]) -> Result<Self, Error> {
         let host = host(uri, headers)?;
-        let path = uri.path();
-        let path = path.strip_prefix('/').ok_or(Code::INVALID_URI)?;
-        let (bucket, key, virtual_host) = match bucket_of_host(&host, domains) {
-            Some(bucket) => (Some(bucket), path, true),
-            None => match path.split_once('/') {
-                _ if path.is_empty() => (None, "", false),
-                Some((bucket, key)) => (Some(decode(bucket)?), key, false),
-                None => (Some(decode(path)?), "", false),
-            },
-        };
+        let (bucket, key, virtual_host) = split(uri, &host, domains)?;
         Ok(Self { bucket: bucket.map(bucket_name).transpose()?, key: object_key(key)?, host, virtual_host })
+    }
+
+    /// The bucket alone, which a request can name whose key is none.
+    pub fn bucket_of(uri: &Uri, headers: &HeaderMap, domains: &[String]) -> Option<BucketName> {
+        let host = host(uri, headers).ok()?;
+        BucketName::parse(&split(uri, &host, domains).ok()?.0?)
     }
 
     /// What kind of thing is named.
@@ -61,6 +58,19 @@ impl Address {
             (Some(bucket), Some(key)) => format!("/{bucket}/{}", key.as_str()),
         }
     }
+}
+
+/// The name of the bucket, the key as it stands in the target, and whether the bucket stands in the host.
+fn split<'a>(uri: &'a Uri, host: &str, domains: &[String]) -> Result<(Option<String>, &'a str, bool), Error> {
+    let path = uri.path().strip_prefix('/').ok_or(Code::INVALID_URI)?;
+    Ok(match bucket_of_host(host, domains) {
+        Some(bucket) => (Some(bucket), path, true),
+        None => match path.split_once('/') {
+            _ if path.is_empty() => (None, "", false),
+            Some((bucket, key)) => (Some(decode(bucket)?), key, false),
+            None => (Some(decode(path)?), "", false),
+        },
+    })
 }
 
 /// Undoes percent-encoding once; none where a `%` is not followed by two hexadecimal digits or the result is not UTF-8.
@@ -122,6 +132,11 @@ fn is_host(host: &str) -> bool {
         None => !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._".contains(&byte)),
     };
     good_name && good_port
+}
+
+/// A host without its port.
+pub fn host_name(host: &str) -> &str {
+    split_port(host).0
 }
 
 fn split_port(host: &str) -> (&str, Option<&str>) {

@@ -6,19 +6,23 @@ use http::{HeaderMap, HeaderValue, Method, Response, StatusCode};
 
 use super::address::Address;
 use super::error::{Code, Error};
+use super::op::Op;
+use super::permission::{Asking, Place};
 use super::query::Query;
 use super::shares::Held;
 use super::{S3Config, Trace};
 use crate::auth::{Authenticated, KeyIdentity};
 use crate::store::Store;
-use crate::store::types::{Bucket, BucketName, ObjectKey, UploadId};
-use crate::wire::Body;
+use crate::store::types::{Attributes, Bucket, BucketName, ObjectKey, UploadId};
+use crate::wire::{Body, ConnectionInfo};
 
 /// What an operation gets to work with.
 #[derive(Debug)]
 pub struct Call {
     /// The gateway it came to.
     pub config: Arc<S3Config>,
+    /// The operation.
+    pub op: &'static Op,
     /// The method.
     pub method: Method,
     /// What it names. Rows with a bucket or an object as target only run where it is named.
@@ -29,10 +33,13 @@ pub struct Call {
     pub headers: HeaderMap,
     /// Who sent it, and how its body comes.
     pub auth: Authenticated,
+    /// The bucket it names, as it was found when permission was asked for. Whoever changes it requires in the commit that it is
+    /// still this one.
+    pub(super) found: Option<Bucket>,
     /// Bytes of payload that its head declares, if any.
     pub length: Option<u64>,
-    /// Whether the client came by TLS.
-    pub tls: bool,
+    /// The connection it came by.
+    pub connection: Option<ConnectionInfo>,
     /// What the answer and the log say of it.
     pub(super) trace: Trace,
     /// Its body; asking it for a byte answers `Expect: 100-continue`.
@@ -47,9 +54,57 @@ impl Call {
         &self.config.store
     }
 
-    /// Whom all buckets and objects belong to.
-    pub fn owner(&self) -> &KeyIdentity {
-        self.config.authenticator.keyring().root()
+    /// Whether the client came by TLS.
+    pub fn tls(&self) -> bool {
+        self.connection.is_some_and(|connection| connection.tls)
+    }
+
+    /// The sender asking for permission.
+    pub fn asking(&self) -> Asking<'_> {
+        Asking {
+            config: &self.config,
+            auth: &self.auth,
+            headers: &self.headers,
+            query: &self.query,
+            connection: self.connection,
+        }
+    }
+
+    /// What its address names, for permission.
+    pub fn place(&self) -> Place<'_> {
+        match (&self.found, &self.address.bucket, &self.address.key) {
+            (Some(bucket), _, Some(key)) => Place::Object(bucket, key),
+            (Some(bucket), _, None) => Place::Bucket(bucket),
+            (None, Some(name), _) => Place::NewBucket(name),
+            (None, None, _) => Place::Service,
+        }
+    }
+
+    /// Canonical user id of the owner of a bucket.
+    pub fn owner_of<'b>(&'b self, bucket: &'b Bucket) -> &'b str {
+        bucket.owner.as_deref().unwrap_or(&self.config.authenticator.keyring().root().canonical_user_id)
+    }
+
+    /// Canonical user id of the owner of an object in it, or of an upload.
+    pub fn owner_in<'b>(&'b self, bucket: &'b Bucket, attributes: &'b Attributes) -> &'b str {
+        attributes.owner.as_deref().unwrap_or_else(|| self.owner_of(bucket))
+    }
+
+    /// What is needed to hide a missing object, should one be missing.
+    pub(super) fn unseen(&self) -> Option<Unseen> {
+        let bucket = self.found.clone().filter(|_| self.op.action.starts_with("s3:GetObject"))?;
+        // The root key sees all but what a bucket denies it, which is not for hiding things from it.
+        if self.auth.identity.key().is_some_and(KeyIdentity::is_unrestricted_root) {
+            return None;
+        }
+        Some(Unseen {
+            config: Arc::clone(&self.config),
+            auth: self.auth.clone(),
+            headers: self.headers.clone(),
+            query: self.query.clone(),
+            connection: self.connection,
+            bucket,
+        })
     }
 
     /// The name of the bucket.
@@ -59,7 +114,10 @@ impl Call {
 
     /// The bucket, or `NoSuchBucket`.
     pub fn bucket(&self) -> Result<Bucket, Error> {
-        Ok(self.store().bucket(self.bucket_name()?)?)
+        match &self.found {
+            Some(bucket) => Ok(bucket.clone()),
+            None => Ok(self.store().bucket(self.bucket_name()?)?),
+        }
     }
 
     /// The key.
@@ -75,13 +133,37 @@ impl Call {
 
     /// The URL of the object, by the host the client used.
     pub fn location(&self) -> String {
-        let scheme = if self.tls { "https" } else { "http" };
+        let scheme = if self.tls() { "https" } else { "http" };
         let host = &self.address.host;
         let key = self.address.key.as_ref().map(|key| super::listing::encode_path(key.as_str())).unwrap_or_default();
         match &self.address.bucket {
             Some(bucket) if !self.address.virtual_host => format!("{scheme}://{host}/{bucket}/{key}"),
             _ => format!("{scheme}://{host}/{key}"),
         }
+    }
+}
+
+/// A sender that may not be told what is not there.
+pub(super) struct Unseen {
+    config: Arc<S3Config>,
+    auth: Authenticated,
+    headers: HeaderMap,
+    query: Query,
+    connection: Option<ConnectionInfo>,
+    bucket: Bucket,
+}
+
+impl Unseen {
+    /// Whether a missing object is to look like one that may not be read. What cannot be decided is hidden.
+    pub(super) fn hides(&self) -> bool {
+        let asking = Asking {
+            config: &self.config,
+            auth: &self.auth,
+            headers: &self.headers,
+            query: &self.query,
+            connection: self.connection,
+        };
+        !asking.may_list(&self.bucket).unwrap_or(false)
     }
 }
 

@@ -9,6 +9,7 @@ use super::address::{key_too_long, percent_decode};
 use super::call::{Call, filled, single};
 use super::conditions::{date, explain, names};
 use super::error::{Code, Error};
+use super::permission::Place;
 use crate::store::error::{Error as StoreError, Missing};
 use crate::store::read::OpenObject;
 use crate::store::types::{Bucket, BucketName, Condition, ObjectInfo, ObjectKey};
@@ -25,6 +26,8 @@ pub struct CopySource {
     pub bucket: Bucket,
     /// Its key.
     pub key: ObjectKey,
+    /// Whether the sender may be told that it is not there.
+    pub listable: bool,
 }
 
 impl CopySource {
@@ -34,12 +37,14 @@ impl CopySource {
     /// As [`parse`]; `AccessDenied`; `NoSuchBucket` of the source.
     pub fn of(call: &Call) -> Result<Self, Error> {
         let (name, key) = parse(single(&call.headers, HEADER)?.unwrap_or_default())?;
-        super::authorize_source(&call.auth.identity, &name, &key)?;
         let bucket = call.store().bucket(&name).map_err(|error| match error {
             StoreError::NotFound(Missing::Bucket) => Error::new(Code::NO_SUCH_BUCKET).with("BucketName", name.as_str()),
             other => other.into(),
         })?;
-        Ok(Self { bucket, key })
+        let asking = call.asking();
+        asking.permit("s3:GetObject", Place::Object(&bucket, &key))?;
+        let listable = asking.may_list(&bucket)?;
+        Ok(Self { bucket, key, listable })
     }
 
     /// The source, with its bytes pinned.
@@ -62,7 +67,10 @@ impl CopySource {
     }
 
     fn missing(&self) -> Error {
-        Error::new(Code::NO_SUCH_KEY).with("Key", self.key.as_str())
+        match self.listable {
+            true => Error::new(Code::NO_SUCH_KEY).with("Key", self.key.as_str()),
+            false => Code::ACCESS_DENIED.into(),
+        }
     }
 }
 

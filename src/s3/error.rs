@@ -32,10 +32,13 @@ const fn code(name: &'static str, status: u16, message: &'static str) -> Code {
 #[expect(missing_docs, reason = "each row is its own documentation: name, status, sentence")]
 impl Code {
     pub const ACCESS_DENIED: Self = code("AccessDenied", 403, "Access Denied");
+    pub const ACCESS_FORBIDDEN: Self = code("AccessForbidden", 403, "Access Forbidden");
     pub const AUTHORIZATION_HEADER_MALFORMED: Self = code("AuthorizationHeaderMalformed", 400, "The authorization header is malformed.");
     pub const AUTHORIZATION_QUERY_PARAMETERS: Self = code("AuthorizationQueryParametersError", 400, "The authorization query parameters are malformed.");
     pub const BAD_DIGEST: Self = code("BadDigest", 400, "The Content-MD5 or checksum value that you specified did not match what the server received.");
+    pub const ACCESS_CONTROL_LIST_NOT_SUPPORTED: Self = code("AccessControlListNotSupported", 400, "The bucket does not allow ACLs");
     pub const BAD_REQUEST: Self = code("BadRequest", 400, "Bad Request");
+    pub const BUCKET_ALREADY_EXISTS: Self = code("BucketAlreadyExists", 409, "The requested bucket name is not available. The bucket namespace is shared by all users of the system. Please select a different name and try again.");
     pub const BUCKET_ALREADY_OWNED_BY_YOU: Self = code("BucketAlreadyOwnedByYou", 409, "Your previous request to create the named bucket succeeded and you already own it.");
     pub const BUCKET_NOT_EMPTY: Self = code("BucketNotEmpty", 409, "The bucket you tried to delete is not empty.");
     pub const CONDITIONAL_REQUEST_CONFLICT: Self = code("ConditionalRequestConflict", 409, "The conditional request cannot succeed due to a conflicting operation against this resource.");
@@ -47,7 +50,9 @@ impl Code {
     pub const INSUFFICIENT_STORAGE: Self = code("InsufficientStorage", 507, "The store has no room for this request.");
     pub const INTERNAL_ERROR: Self = code("InternalError", 500, "We encountered an internal error. Please try again.");
     pub const INVALID_ACCESS_KEY_ID: Self = code("InvalidAccessKeyId", 403, "The AWS Access Key Id you provided does not exist in our records.");
+    pub const INVALID_ACTION: Self = code("InvalidAction", 400, "The action or operation requested is invalid.");
     pub const INVALID_ARGUMENT: Self = code("InvalidArgument", 400, "Invalid Argument");
+    pub const INVALID_BUCKET_ACL_WITH_OWNERSHIP: Self = code("InvalidBucketAclWithObjectOwnership", 400, "Bucket cannot have ACLs set with ObjectOwnership's BucketOwnerEnforced setting");
     pub const INVALID_BUCKET_NAME: Self = code("InvalidBucketName", 400, "The specified bucket is not valid.");
     pub const INVALID_BUCKET_OWNER: Self = code("InvalidBucketOwnerAWSAccountID", 400, "The value of the expected bucket owner parameter must be an AWS Account ID.");
     pub const INVALID_CHUNK_SIZE: Self = code("InvalidChunkSizeError", 400, "Only the last chunk is allowed to have a size less than 8192 bytes");
@@ -64,6 +69,9 @@ impl Code {
     pub const INVALID_TOKEN: Self = code("InvalidToken", 400, "The provided token is malformed or otherwise invalid.");
     pub const INVALID_URI: Self = code("InvalidURI", 400, "Couldn't parse the specified URI.");
     pub const KEY_TOO_LONG: Self = code("KeyTooLongError", 400, "Your key is too long");
+    pub const MALFORMED_ACL: Self = code("MalformedACLError", 400, "The XML you provided was not well-formed or did not validate against our published schema");
+    pub const MALFORMED_POLICY: Self = code("MalformedPolicy", 400, "Policies must be valid JSON and the first byte must be '{'");
+    pub const MALFORMED_POLICY_DOCUMENT: Self = code("MalformedPolicyDocument", 400, "The policy document is malformed.");
     pub const MALFORMED_POST_REQUEST: Self = code("MalformedPOSTRequest", 400, "The body of your POST request is not well-formed multipart/form-data.");
     pub const MALFORMED_TRAILER: Self = code("MalformedTrailerError", 400, "The request contained trailing data that was not well-formed or did not conform to our published schema.");
     pub const MALFORMED_XML: Self = code("MalformedXML", 400, "The XML you provided was not well-formed or did not validate against our published schema");
@@ -71,16 +79,22 @@ impl Code {
     pub const MAX_POST_PRE_DATA_LENGTH_EXCEEDED: Self = code("MaxPostPreDataLengthExceeded", 400, "Your POST request fields preceding the upload file were too large.");
     pub const METADATA_TOO_LARGE: Self = code("MetadataTooLarge", 400, "Your metadata headers exceed the maximum allowed metadata size");
     pub const METHOD_NOT_ALLOWED: Self = code("MethodNotAllowed", 405, "The specified method is not allowed against this resource.");
+    pub const MISSING_AUTHENTICATION_TOKEN: Self = code("MissingAuthenticationToken", 403, "Request is missing Authentication Token");
     pub const MISSING_CONTENT_LENGTH: Self = code("MissingContentLength", 411, "You must provide the Content-Length HTTP header.");
+    pub const MISSING_SECURITY_HEADER: Self = code("MissingSecurityHeader", 400, "Your request was missing a required header.");
     pub const MISSING_REQUEST_BODY: Self = code("MissingRequestBodyError", 400, "Request Body is empty");
     pub const NO_SUCH_BUCKET: Self = code("NoSuchBucket", 404, "The specified bucket does not exist");
+    pub const NO_SUCH_BUCKET_POLICY: Self = code("NoSuchBucketPolicy", 404, "The bucket policy does not exist");
+    pub const NO_SUCH_CORS_CONFIGURATION: Self = code("NoSuchCORSConfiguration", 404, "The CORS configuration does not exist");
     pub const NO_SUCH_KEY: Self = code("NoSuchKey", 404, "The specified key does not exist.");
+    pub const NO_SUCH_PUBLIC_ACCESS_BLOCK: Self = code("NoSuchPublicAccessBlockConfiguration", 404, "The public access block configuration was not found");
     pub const NO_SUCH_TAG_SET: Self = code("NoSuchTagSet", 404, "The TagSet does not exist");
     pub const NO_SUCH_UPLOAD: Self = code("NoSuchUpload", 404, "The specified upload does not exist. The upload ID may be invalid, or the upload may have been aborted or completed.");
     pub const NO_SUCH_VERSION: Self = code("NoSuchVersion", 404, "The specified version does not exist.");
     pub const NOT_IMPLEMENTED: Self = code("NotImplemented", 501, "A header you provided implies functionality that is not implemented");
     pub const NOT_MODIFIED: Self = code("NotModified", 304, "Not Modified");
     pub const OPERATION_ABORTED: Self = code("OperationAborted", 409, "A conflicting conditional operation is currently in progress against this resource. Try again.");
+    pub const OWNERSHIP_CONTROLS_NOT_FOUND: Self = code("OwnershipControlsNotFoundError", 404, "The bucket ownership controls were not found");
     pub const PRECONDITION_FAILED: Self = code("PreconditionFailed", 412, "At least one of the pre-conditions you specified did not hold");
     pub const QUOTA_EXCEEDED: Self = code("QuotaExceeded", 403, "The object does not fit into what is left of the bucket's quota.");
     pub const REQUEST_HEADERS_TOO_LARGE: Self = code("RequestHeaderSectionTooLarge", 400, "Your request header section exceeds the maximum allowed size.");
@@ -90,6 +104,8 @@ impl Code {
     pub const SIGNATURE_DOES_NOT_MATCH: Self = code("SignatureDoesNotMatch", 403, "The request signature we calculated does not match the signature you provided. Check your key and signing method.");
     pub const SLOW_DOWN: Self = code("SlowDown", 503, "Please reduce your request rate.");
     pub const TOO_MANY_BUCKETS: Self = code("TooManyBuckets", 400, "You have attempted to create more buckets than allowed");
+    pub const UNEXPECTED_CONTENT: Self = code("UnexpectedContent", 400, "This request does not support content");
+    pub const VALIDATION_ERROR: Self = code("ValidationError", 400, "The input fails to satisfy the constraints of the service.");
     pub const X_AMZ_CONTENT_SHA256_MISMATCH: Self = code("XAmzContentSHA256Mismatch", 400, "The provided 'x-amz-content-sha256' header does not match what was computed.");
 }
 

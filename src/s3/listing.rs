@@ -166,7 +166,7 @@ impl ObjectListing {
         &self,
         mut document: Document,
         element: &str,
-        owner: Option<&str>,
+        bucket_owner: Option<&str>,
         write_version: fn(&mut Document),
     ) -> String {
         let delimiter = Some(&self.request.delimiter).filter(|delimiter| !delimiter.is_empty());
@@ -176,7 +176,7 @@ impl ObjectListing {
             list.element(element, |entry| {
                 entry.text("Key", self.name(info.key.as_str()));
                 write_version(entry);
-                write_object(entry, info, owner);
+                write_object(entry, info, bucket_owner);
             });
         });
         document.finish()
@@ -184,13 +184,13 @@ impl ObjectListing {
 }
 
 /// What every listing says of an object besides its key.
-fn write_object(entry: &mut Document, info: &ObjectInfo, owner: Option<&str>) {
+fn write_object(entry: &mut Document, info: &ObjectInfo, bucket_owner: Option<&str>) {
     entry.text("LastModified", info.modified.iso8601()).text("ETag", info.etag.quoted());
     entry.text("ChecksumAlgorithm", info.checksum.value.algorithm().name());
     entry.text("ChecksumType", info.checksum.kind.name()).value("Size", info.size);
-    if let Some(owner) = owner {
+    if let Some(bucket_owner) = bucket_owner {
         entry.element("Owner", |element| {
-            element.text("ID", owner);
+            element.text("ID", info.attributes.owner.as_deref().unwrap_or(bucket_owner));
         });
     }
     entry.text("StorageClass", super::headers::storage_class(&info.attributes));

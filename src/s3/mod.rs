@@ -26,12 +26,12 @@ use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode};
 use tokio::time::Instant;
 
-use crate::auth::{Authenticator, Identity, KeyIdentity, RequestHead};
+use crate::auth::{Authenticated, Authenticator, Identity, RequestHead};
 use crate::base::clock::Clock;
 use crate::base::digest::hex;
 use crate::base::limits::HEADERS_MAX_BYTES;
 use crate::base::rng::Rng;
-use crate::store::types::{BucketName, ObjectKey};
+use crate::store::types::BucketName;
 use crate::store::{self, Store};
 use crate::telemetry::access::Access;
 use crate::telemetry::health::Health;
@@ -42,21 +42,26 @@ use call::Call;
 use error::{Code, Error};
 use op::{BodyRule, Op};
 use query::Query;
+use rules::RulesCache;
 use shares::{Held, Shares};
 
+pub mod acl;
 pub mod address;
 pub mod call;
 pub mod conditions;
 pub mod copy_source;
+pub mod cors;
 pub mod error;
 pub mod headers;
 pub mod listing;
 pub mod op;
 pub mod ops;
+pub mod permission;
 pub mod query;
 pub mod receive;
 pub mod refusals;
 pub mod retrieval;
+pub mod rules;
 pub mod shares;
 mod slow;
 pub mod tags;
@@ -80,10 +85,14 @@ pub struct S3Config {
     pub store: Arc<Store>,
     /// What all requests share.
     pub shares: Shares,
+    /// The documents of buckets that say who may do what.
+    pub rules: RulesCache,
     /// Requests are counted here.
     pub metrics: Metrics,
     /// What `/minio/health/ready` answers.
     pub health: Health,
+    /// Which pages of other origins may read answers, whatever a bucket says.
+    pub cors: Arc<cors::Defaults>,
     /// The time.
     pub clock: Arc<dyn Clock>,
     /// Request ids are drawn from here.
@@ -129,6 +138,7 @@ impl S3 {
         let (head, body) = request.into_parts();
         let received = body.progress();
         let mut trace = Trace::new(&head, self.config.rng.as_ref());
+        let grant = cors::Grant::of(&self.config, &head);
         // What the panicking operation held is dropped with it; nothing half changed is seen again.
         let answered = AssertUnwindSafe(self.answer(&head, body, &mut trace)).catch_unwind().await;
         let answered = answered.unwrap_or_else(|panic| {
@@ -142,6 +152,9 @@ impl S3 {
             }
         };
         trace.stamp(response.headers_mut());
+        if let Some(grant) = grant {
+            grant.write(response.headers_mut());
+        }
         self.finish(head, response, trace, code, started, received)
     }
 
@@ -157,7 +170,12 @@ impl S3 {
         check_size(head)?;
         check_coding(head)?;
         let address = address?;
-        let query = Query::parse(head.uri.query().unwrap_or_default())?;
+        let preflight = head.method == Method::OPTIONS;
+        let query = match preflight {
+            // It is that of the request to come.
+            true => Query::default(),
+            false => Query::parse(head.uri.query().unwrap_or_default())?,
+        };
         let headers = hoisted(&head.headers, &query);
         trace.address(&address, &query);
         let op = op::select(&head.method, address.target(), &query, &headers)?;
@@ -169,28 +187,61 @@ impl S3 {
             headers: &head.headers,
             bucket_in_host: address.bucket.as_ref().filter(|_| address.virtual_host).map(BucketName::as_str),
         };
-        let in_form = op.body == BodyRule::Form;
-        let auth = match in_form {
-            true => self.config.authenticator.before_form(wire)?,
-            false => self.config.authenticator.authenticate(wire, self.config.clock.now())?,
+        // Where the credentials are in the body, or cover it, the operation authenticates and authorizes itself.
+        // A preflight has none.
+        let later = preflight || matches!(op.body, BodyRule::Form | BodyRule::Call(_));
+        let auth = match op.body {
+            _ if preflight => Authenticated::nobody(),
+            BodyRule::Form => self.config.authenticator.before_form(wire)?,
+            BodyRule::Call(_) => Authenticated::nobody(),
+            _ => self.config.authenticator.authenticate(wire, self.config.clock.now())?,
         };
-        if !in_form {
+        if !later {
             trace.identify(&auth.identity);
-            authorize(op, &auth.identity, &address)?;
         }
+        let bucket = match &address.bucket {
+            Some(name) if !op.makes_bucket() => Some(self.config.store.bucket(name)?),
+            _ => None,
+        };
+        let connection = head.extensions.get::<ConnectionInfo>().copied();
+        let call = Call {
+            config: Arc::clone(&self.config),
+            op,
+            method: head.method.clone(),
+            address,
+            query,
+            headers,
+            auth,
+            found: bucket,
+            length: None,
+            connection,
+            trace: trace.clone(),
+            body,
+            held: Held::default(),
+        };
+        if !later {
+            call.asking().authorize(op, call.place())?;
+        }
+        self.run(op, call).await
+    }
+
+    /// Bounds the body of an authorized call and runs it.
+    async fn run(&self, op: &'static Op, mut call: Call) -> Result<Response<Body>, Error> {
         let run = op.run.ok_or_else(|| unbuilt(op))?;
-        refusals::check(op, &headers, &query)?;
-        let length = receive::bound(&headers, &auth.payload, op.body)?;
+        refusals::check(op, &call.headers, &call.query)?;
+        call.length = receive::bound(&call.headers, &call.auth.payload, op.body)?;
         if matches!(op.body, BodyRule::Stream | BodyRule::Form) {
             // A body of unknown length is checked as it grows; here only whether there is room at all.
-            self.config.store.check_room(length.unwrap_or(0))?;
+            self.config.store.check_room(call.length.unwrap_or(0))?;
         }
-        let tls = head.extensions.get::<ConnectionInfo>().is_some_and(|connection| connection.tls);
-        let config = Arc::clone(&self.config);
-        let method = head.method.clone();
-        let trace = trace.clone();
-        run(Call { config, method, address, query, headers, auth, length, tls, trace, body, held: Held::default() })
-            .await
+        let unseen = call.unseen();
+        match run(call).await {
+            // Whoever may not list a bucket learns nothing of what is not in it.
+            Err(error) if error.code() == Code::NO_SUCH_KEY && unseen.is_some_and(|unseen| unseen.hides()) => {
+                Err(Code::ACCESS_DENIED.into())
+            }
+            answer => answer,
+        }
     }
 
     /// Counts the request, and logs it when its answer has been taken.
@@ -231,7 +282,7 @@ impl S3 {
 }
 
 /// What the port answers while the store is being opened: health, and for the rest that it is worth trying again.
-pub fn starting(request: Request<Body>, state: &Health, rng: &dyn Rng) -> Response<Body> {
+pub fn starting(request: Request<Body>, state: &Health, cors: &cors::Defaults, rng: &dyn Rng) -> Response<Body> {
     let (head, _unread) = request.into_parts();
     if let Some(response) = health(&head, state) {
         return response;
@@ -240,6 +291,9 @@ pub fn starting(request: Request<Body>, state: &Health, rng: &dyn Rng) -> Respon
     let error = Error::from(store::error::Error::Busy("the store is being opened".to_owned()));
     let mut response = error.response(&head.method, &trace.resource, &trace.request_id, &trace.host_id);
     trace.stamp(response.headers_mut());
+    if let Some(grant) = cors::Grant::built_in(cors, &head) {
+        grant.write(response.headers_mut());
+    }
     response
 }
 
@@ -294,7 +348,11 @@ impl Trace {
         }
         let concerned = match code {
             Code::NO_SUCH_BUCKET
+            | Code::NO_SUCH_BUCKET_POLICY
+            | Code::NO_SUCH_PUBLIC_ACCESS_BLOCK
+            | Code::OWNERSHIP_CONTROLS_NOT_FOUND
             | Code::NO_SUCH_TAG_SET
+            | Code::NO_SUCH_CORS_CONFIGURATION
             | Code::BUCKET_NOT_EMPTY
             | Code::BUCKET_ALREADY_OWNED_BY_YOU => ("BucketName", &self.bucket),
             Code::NO_SUCH_KEY | Code::CONDITIONAL_REQUEST_CONFLICT => ("Key", &self.key),
@@ -314,32 +372,6 @@ impl Trace {
         call::set(headers, "x-amz-id-2", &self.host_id);
         headers.insert(http::header::SERVER, HeaderValue::from_static("wharf"));
     }
-}
-
-/// Permission for what the request's own address names.
-fn authorize(op: &Op, identity: &Identity, address: &Address) -> Result<(), Error> {
-    permit(op.action, identity, address.bucket.as_ref(), address.key.as_ref())
-}
-
-/// Permission for the object that a form names, and the note of who sent it.
-fn authorize_form(call: &Call, identity: &Identity, key: &ObjectKey) -> Result<(), Error> {
-    call.trace.identify(identity);
-    permit(ops::post_object::OP.action, identity, call.address.bucket.as_ref(), Some(key))
-}
-
-/// Permission to read the source of a copy, which is another address.
-fn authorize_source(identity: &Identity, bucket: &BucketName, key: &ObjectKey) -> Result<(), Error> {
-    permit("s3:GetObject", identity, Some(bucket), Some(key))
-}
-
-/// The one place where permission is decided: the root key may do everything, nobody else anything.
-fn permit(
-    _action: &str,
-    identity: &Identity,
-    _bucket: Option<&BucketName>,
-    _key: Option<&ObjectKey>,
-) -> Result<(), Error> {
-    if identity.key().is_some_and(KeyIdentity::is_unrestricted_root) { Ok(()) } else { Err(Code::ACCESS_DENIED.into()) }
 }
 
 fn unbuilt(op: &Op) -> Error {
@@ -407,15 +439,6 @@ mod tests {
         assert_eq!(all["x-amz-checksum-algorithm"], "CRC32");
         assert_eq!(all["x-amz-meta-a"], "b");
         assert_eq!(all.len(), 3);
-    }
-
-    #[test]
-    fn only_the_root_key_may() {
-        let headers = HeaderMap::from_iter([(http::header::HOST, HeaderValue::from_static("h"))]);
-        let address = Address::parse(&"/bkt/k".parse().unwrap(), &headers, &[]).unwrap();
-        for op in op::rows() {
-            assert_eq!(authorize(op, &Identity::Anonymous, &address).unwrap_err().code(), Code::ACCESS_DENIED);
-        }
     }
 
     #[test]

@@ -48,6 +48,9 @@ pub enum BodyRule {
     Stream,
     /// A form with a file in it, streamed. The credentials stand in its fields, so the operation itself authenticates it.
     Form,
+    /// The parameters of a call of another service, in a form of at most so many bytes. Its hash is signed without a header that
+    /// names it, so the operation reads it before it authenticates.
+    Call(usize),
 }
 
 /// What runs an operation.
@@ -68,7 +71,7 @@ pub struct Op {
     pub also: &'static [&'static str],
     /// A header it needs.
     pub header: Option<&'static str>,
-    /// The IAM action that allows it.
+    /// The IAM action that allows it; empty for a preflight, which anybody may send.
     pub action: &'static str,
     /// Its use of the body.
     pub body: BodyRule,
@@ -81,6 +84,16 @@ impl Op {
     fn keys(&self) -> impl Iterator<Item = (&'static str, Option<&'static str>)> {
         let key = |key: &'static str| key.split_once('=').map_or((key, None), |(name, value)| (name, Some(value)));
         self.query.split('&').filter(|key| !key.is_empty()).map(key)
+    }
+
+    /// Whether it is about objects although its address is a bucket's: then it asks for permission itself, key by key.
+    pub fn asks_by_key(&self) -> bool {
+        self.target == Target::Bucket && matches!(self.action, "s3:PutObject" | "s3:DeleteObject")
+    }
+
+    /// Whether the bucket it names need not be there.
+    pub fn makes_bucket(&self) -> bool {
+        self.action == "s3:CreateBucket"
     }
 
     fn needs(&self, parameter: &str) -> bool {
@@ -159,7 +172,8 @@ pub fn operations_table() -> String {
             request = format!("{request} `{header}`");
         }
         let state = if op.run.is_some() { "built" } else { "501" };
-        table.push_str(&format!("| {} | {request} | `{}` | {state} |\n", op.name, op.action));
+        let action = if op.action.is_empty() { "none".to_owned() } else { format!("`{}`", op.action) };
+        table.push_str(&format!("| {} | {request} | {action} | {state} |\n", op.name));
     }
     table
 }

@@ -36,7 +36,7 @@ const TRAILER: &str = "x-amz-trailer";
 /// `MissingContentLength` for a body of [`BodyRule::Stream`] or [`BodyRule::Form`] with neither, `EntityTooLarge`, `MaxMessageLengthExceeded`,
 /// `InvalidRequest` and `InvalidArgument` for lengths that are none.
 pub fn bound(headers: &HeaderMap, payload: &Payload, rule: BodyRule) -> Result<Option<u64>, Error> {
-    if rule == BodyRule::None {
+    if matches!(rule, BodyRule::None | BodyRule::Call(_)) {
         return Ok(None);
     }
     let sent = content_length(headers)?;
@@ -52,7 +52,7 @@ pub fn bound(headers: &HeaderMap, payload: &Payload, rule: BodyRule) -> Result<O
         None => decoded_length(headers)?.or(sent),
     };
     match (rule, length) {
-        (BodyRule::None | BodyRule::Form, _) => Ok(None),
+        (BodyRule::None | BodyRule::Form | BodyRule::Call(_), _) => Ok(None),
         (BodyRule::Xml(max), Some(length)) if length > max as u64 => Err(BodyError::TooLarge(max).into()),
         (BodyRule::Xml(_), None) if !headers.contains_key(TRANSFER_ENCODING) => Ok(Some(0)),
         (BodyRule::Xml(_), length) => Ok(length),

@@ -11,7 +11,7 @@ use super::query::Query;
 use super::receive;
 
 /// The account all buckets belong to, as `x-amz-expected-bucket-owner` names accounts.
-pub const ACCOUNT_ID: &str = "000000000000";
+pub use crate::auth::ACCOUNT_ID;
 
 struct Refusal {
     /// The header, or with a star at its end every header that begins so.
@@ -26,9 +26,7 @@ const fn refuse(header: &'static str, harmless: &'static [&'static str], why: &'
 }
 
 const REFUSALS: &[Refusal] = &[
-    refuse("x-amz-acl", &["private", "bucket-owner-full-control"], "access control lists"),
-    refuse("x-amz-grant-*", &[], "access control lists"),
-    refuse("x-amz-object-ownership", &["BucketOwnerEnforced"], "object ownership other than BucketOwnerEnforced"),
+    refuse("x-amz-grant-*", &[], "grants other than those of the canned ACLs"),
     refuse("x-amz-server-side-encryption*", &[], "server-side encryption"),
     refuse("x-amz-copy-source-server-side-encryption*", &[], "server-side encryption"),
     refuse("x-amz-object-lock-*", &[], "object lock"),
@@ -111,7 +109,6 @@ mod tests {
             ("x-amz-copy-source-server-side-encryption-customer-algorithm", "AES256"),
             ("x-amz-object-lock-mode", "GOVERNANCE"),
             ("x-amz-bucket-object-lock-enabled", "true"),
-            ("x-amz-acl", "public-read"),
             ("x-amz-grant-read", "id=x"),
             ("x-amz-if-match-size", "5"),
             ("x-amz-if-match-last-modified-time", "Fri, 24 May 2013 00:00:00 GMT"),
@@ -125,8 +122,6 @@ mod tests {
     #[test]
     fn what_changes_nothing_passes() {
         for (name, value) in [
-            ("x-amz-acl", "private"),
-            ("x-amz-acl", "bucket-owner-full-control"),
             ("x-amz-bucket-object-lock-enabled", "False"),
             ("x-amz-expected-bucket-owner", "000000000000"),
             ("x-amz-request-payer", "requester"),

@@ -27,7 +27,8 @@ use super::{Trace, panic_text};
 use crate::base::limits::{ANSWER_WITHIN, BLANK_EVERY, XML_BODY_MAX_BYTES};
 use crate::wire::{Body, BodyError};
 
-/// The code of an error that came after its answer had begun; empty otherwise.
+/// The code of an error that the answer's status or document does not carry in S3's way: it came after the answer had begun, or
+/// the answer is another service's. Empty otherwise.
 pub(super) type LateError = Arc<OnceLock<&'static str>>;
 
 type Answer = Result<Response<Body>, Error>;

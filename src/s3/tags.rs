@@ -15,7 +15,7 @@ use super::xml::{self, Document, Element};
 use crate::base::limits::{BUCKET_TAGS_MAX, OBJECT_TAGS_MAX, TAG_KEY_MAX_CHARACTERS, TAG_VALUE_MAX_CHARACTERS};
 
 /// The header with the tags of an object to be, as a URL query.
-const HEADER: &str = "x-amz-tagging";
+pub const HEADER: &str = "x-amz-tagging";
 /// The root of a document with tags.
 const ROOT: &str = "Tagging";
 /// Keys that begin so are Amazon's own.

@@ -29,7 +29,12 @@ pub struct Document {
 impl Document {
     /// A document in S3's namespace.
     pub fn new(root: &'static str) -> Self {
-        Self { text: format!("{DECLARATION}<{root} xmlns=\"{NAMESPACE}\">"), root }
+        Self::of(root, NAMESPACE)
+    }
+
+    /// A document in another namespace, whose name needs no escaping.
+    pub fn of(root: &'static str, namespace: &'static str) -> Self {
+        Self { text: format!("{DECLARATION}<{root} xmlns=\"{namespace}\">"), root }
     }
 
     /// A document without namespace, as errors are.
@@ -60,6 +65,19 @@ impl Document {
     /// An element that holds what `content` writes.
     pub fn element(&mut self, name: &str, content: impl FnOnce(&mut Self)) -> &mut Self {
         self.open(name);
+        content(self);
+        self.close(name)
+    }
+
+    /// The same, with one attribute, whose value needs no escaping.
+    pub fn attributed(
+        &mut self,
+        name: &str,
+        attribute: &str,
+        value: &'static str,
+        content: impl FnOnce(&mut Self),
+    ) -> &mut Self {
+        self.open(&format!("{name} {attribute}=\"{value}\""));
         content(self);
         self.close(name)
     }

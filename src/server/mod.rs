@@ -7,7 +7,7 @@
 //! - a response that breaks off never looks complete;
 //! - no failure of accepting, of a connection or of a handler ends the server.
 //!
-//! Absent on purpose: HTTP/2, upgrades, routing, and certificates that change while running.
+//! Absent on purpose: HTTP/2, upgrades and routing.
 
 mod accept;
 mod connection;
@@ -36,7 +36,7 @@ use drain::{Phase, Slots};
 pub struct Config {
     /// Addresses to listen on; port 0 picks a free one.
     pub listen: Vec<SocketAddr>,
-    /// TLS for every listener (see [`tls::load`]), or plain HTTP.
+    /// TLS for every listener (see [`tls::Certificates`]), or plain HTTP.
     pub tls: Option<Arc<rustls::ServerConfig>>,
     /// Deadlines and caps.
     pub limits: Limits,

@@ -5,6 +5,7 @@ mod lifetime;
 mod requests;
 mod responses;
 mod tls;
+mod versions;
 
 use std::net::SocketAddr;
 use std::sync::Arc;

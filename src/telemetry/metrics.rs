@@ -15,6 +15,8 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
 
+use crate::base::clock::Timestamp;
+
 /// The Content-Type of [`Metrics::encode`]: the OpenMetrics form of Prometheus' text format.
 pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
@@ -44,6 +46,8 @@ struct Inner {
     bytes_received: Counter,
     bytes_sent: Counter,
     connections: Gauge,
+    tls_reloads: Family<ResultLabels, Counter>,
+    tls_not_after: Gauge,
     open_uploads: Gauge,
     staged_bytes: Gauge,
     commit_batches: Histogram,
@@ -75,6 +79,11 @@ struct SyncLabels {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ResultLabels {
+    result: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct WorkerLabels {
     worker: &'static str,
 }
@@ -91,6 +100,8 @@ impl Metrics {
             bytes_received: Counter::default(),
             bytes_sent: Counter::default(),
             connections: Gauge::default(),
+            tls_reloads: Family::default(),
+            tls_not_after: Gauge::default(),
             open_uploads: Gauge::default(),
             staged_bytes: Gauge::default(),
             commit_batches: Histogram::new(COMMIT_BATCHES),
@@ -133,6 +144,17 @@ impl Metrics {
     /// A connection ended.
     pub fn connection_closed(&self) {
         self.0.connections.dec();
+    }
+
+    /// The TLS files changed, and make a pair that is served from now on or are refused.
+    pub fn tls_reload(&self, loaded: bool) {
+        let result = if loaded { "loaded" } else { "refused" };
+        self.0.tls_reloads.get_or_create(&ResultLabels { result }).inc();
+    }
+
+    /// The end of the served certificate's life; zero where it is not known or nothing is served over TLS.
+    pub fn tls_not_after(&self, end: Option<Timestamp>) {
+        self.0.tls_not_after.set(gauge(end.map_or(0, Timestamp::seconds)));
     }
 
     /// How many multipart uploads are open, and the bytes staged for them.
@@ -201,6 +223,9 @@ impl Inner {
         registry.register("wharf_bytes_received", "Bytes read from sockets", self.bytes_received.clone());
         registry.register("wharf_bytes_sent", "Bytes written to sockets", self.bytes_sent.clone());
         registry.register("wharf_connections", "Open connections", self.connections.clone());
+        registry.register("wharf_tls_reloads", "Changes of the TLS files, by what came of them", self.tls_reloads.clone());
+        let help = "When the served certificate ends, in seconds since 1970; 0 without one";
+        registry.register("wharf_tls_certificate_not_after_seconds", help, self.tls_not_after.clone());
     }
 
     fn register_store(&mut self, fsyncs: Family<SyncLabels, Counter>) {
@@ -248,6 +273,10 @@ mod tests {
         metrics.connection_opened();
         metrics.connection_opened();
         metrics.connection_closed();
+        metrics.tls_reload(true);
+        metrics.tls_reload(false);
+        metrics.tls_reload(false);
+        metrics.tls_not_after(Some(Timestamp(1_440_938_160_007)));
         metrics.uploads(2, 10 << 20);
         metrics.commit(17);
         metrics.fsyncs(Synced::Directory, 1);
@@ -264,6 +293,9 @@ mod tests {
             "wharf_bytes_received_total 7",
             "wharf_bytes_sent_total 8",
             "wharf_connections 1",
+            "wharf_tls_reloads_total{result=\"loaded\"} 1",
+            "wharf_tls_reloads_total{result=\"refused\"} 2",
+            "wharf_tls_certificate_not_after_seconds 1440938160",
             "wharf_open_uploads 2",
             "wharf_staged_bytes 10485760",
             "wharf_commit_batches_bucket{le=\"16.0\"} 0",

@@ -7,6 +7,7 @@
 
 pub mod body;
 pub mod client;
+pub mod cors;
 pub mod error;
 pub mod form;
 pub mod handler;

@@ -1,6 +1,6 @@
 //! Certificates for gateways that speak TLS, and clients that trust them.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use rustls::pki_types::CertificateDer;
@@ -29,10 +29,19 @@ impl Certificate {
 
     /// A client that trusts this certificate only.
     pub(crate) fn client(&self) -> Arc<ClientConfig> {
-        let mut roots = RootCertStore::empty();
-        roots.add(CertificateDer::from_pem_slice(self.pem.as_bytes()).unwrap()).unwrap();
-        let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let versions = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
-        Arc::new(versions.with_root_certificates(roots).with_no_client_auth())
+        trusting(self.pem.as_bytes())
     }
+}
+
+/// A client that trusts the certificate in this file only.
+pub(crate) fn trusting_file(path: &Path) -> Arc<ClientConfig> {
+    trusting(&std::fs::read(path).unwrap())
+}
+
+fn trusting(pem: &[u8]) -> Arc<ClientConfig> {
+    let mut roots = RootCertStore::empty();
+    roots.add(CertificateDer::from_pem_slice(pem).unwrap()).unwrap();
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let versions = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
+    Arc::new(versions.with_root_certificates(roots).with_no_client_auth())
 }

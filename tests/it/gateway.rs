@@ -12,7 +12,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use rustls::ClientConfig;
 
 use crate::bucket::Bucket;
-use crate::certificate::Certificate;
+use crate::certificate::{Certificate, trusting_file};
 use crate::http::{Answer, Connection};
 use crate::process::{Directory, Ended, PATIENCE, Process, directory, wharf};
 use crate::request::Request;
@@ -30,6 +30,7 @@ pub(crate) struct Launch {
     command: Command,
     directory: Directory,
     tls: Option<Arc<ClientConfig>>,
+    self_signed: bool,
     data_dir: PathBuf,
 }
 
@@ -57,7 +58,7 @@ impl Launch {
         let mut command = wharf(&["serve", "--s3-listen", "127.0.0.1:0", "--api-listen", "127.0.0.1:0"]);
         command.arg("--data-dir").arg(&data_dir);
         command.env("WHARF_ACCESS_KEY", ACCESS_KEY).env("WHARF_SECRET_KEY", SECRET_KEY);
-        Self { command, directory: Arc::clone(directory), tls: None, data_dir }
+        Self { command, directory: Arc::clone(directory), tls: None, self_signed: false, data_dir }
     }
 
     /// With one more flag and its value.
@@ -84,6 +85,12 @@ impl Launch {
         self.set("--tls-cert", &certificate.cert).set("--tls-key", &certificate.key)
     }
 
+    /// Over TLS with the certificate that it makes itself.
+    pub(crate) fn self_signed(mut self) -> Self {
+        self.self_signed = true;
+        self.set("--tls-self-signed", "on")
+    }
+
     /// Starts it and waits for its ready line.
     pub(crate) fn start(mut self) -> Gateway {
         let mut process = Process::start(&mut self.command);
@@ -91,7 +98,8 @@ impl Launch {
             panic!("the gateway did not become ready: {}", process.kill().stderr);
         };
         let ready: serde_json::Value = serde_json::from_str(&line).unwrap();
-        let scheme = if self.tls.is_some() { "https" } else { "http" };
+        let tls = if self.self_signed { Some(trusting_file(&self.data_dir.join("tls.crt"))) } else { self.tls };
+        let scheme = if tls.is_some() { "https" } else { "http" };
         let address = |name: &str| {
             let url = ready[name].as_str().unwrap_or_else(|| panic!("no {name} in {line}"));
             url.strip_prefix(&format!("{scheme}://")).unwrap().parse().unwrap()
@@ -100,7 +108,7 @@ impl Launch {
             s3: address("s3"),
             api: address("api"),
             ready,
-            tls: self.tls,
+            tls,
             data_dir: self.data_dir,
             directory: self.directory,
             process: Mutex::new(process),

@@ -2,6 +2,7 @@
 
 use std::time::{Duration, SystemTime};
 
+use crate::cors::EXPOSED;
 use crate::digests::{now_seconds, parse_http_date, sha256_hex};
 use crate::gateway::{ACCESS_KEY, Gateway, SECRET_KEY};
 use crate::http::{Answer, Connection};
@@ -244,6 +245,9 @@ impl Answer {
         assert!(!id.is_empty() && self.header("x-amz-id-2").is_some_and(|id| !id.is_empty()), "{self:?}");
         let date = self.header("date").unwrap_or_else(|| panic!("no date: {self:?}"));
         assert!((parse_http_date(date) - now_seconds()).abs() <= 5, "a wrong date: {date}");
+        for (name, _) in self.headers.iter().filter(|(name, _)| name.starts_with("x-amz-")) {
+            assert!(name.starts_with("x-amz-meta-") || EXPOSED.contains(&name.as_str()), "pages cannot read {name}");
+        }
         if self.status >= 400 && method != "HEAD" {
             assert_eq!(self.header("content-type"), Some("application/xml"), "{self:?}");
             let text = self.text();

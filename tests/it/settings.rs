@@ -49,8 +49,10 @@ fn values_that_cannot_be_are_named() {
         ("--region", ""),
         ("--bucket", "No_Bucket"),
         ("--durability", "maybe"),
+        ("--tls-self-signed", "perhaps"),
         ("--expire-uploads", "soon"),
         ("--reserve", "lots"),
+        ("--cors-allow-origin", "example.com"),
         ("--drain-timeout", "never"),
         ("--log", "wharf=nonsense"),
         ("--access-key", "a"),
@@ -90,6 +92,8 @@ fn tls_files_that_are_none_are_named() {
     }
     assert_usage(&Launch::new().set("--tls-cert", &good.cert).fail(), &["tls-key"]);
     assert_usage(&Launch::new().set("--tls-key", &good.key).fail(), &["tls-cert"]);
+    let both = Launch::new().set("--tls-cert", &good.cert).set("--tls-key", &good.key);
+    assert_usage(&both.set("--tls-self-signed", "on").fail(), &["tls-self-signed", "tls-cert"]);
 }
 
 #[test]

@@ -44,7 +44,7 @@ const OWNER: &str = r#"{
       "Effect": "Allow",
       "Action": "s3:*",
       "Resource": "*",
-      "Condition": {"StringEquals": {"aws:ResourceAccount": "${aws:userid}"}}
+      "Condition": {"StringEquals": {"wharf:ResourceOwner": "${aws:userid}"}}
     }
   ]
 }"#;

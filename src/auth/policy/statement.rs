@@ -116,7 +116,7 @@ fn conditions(value: Option<Json>, kind: PolicyKind<'_>, variables: bool) -> Res
             let family = key.split_once(':').filter(|(family, name)| !family.is_empty() && !name.is_empty());
             let known = family.is_some_and(|(family, _)| match kind {
                 PolicyKind::Identity | PolicyKind::Session => family.bytes().all(|byte| byte.is_ascii_alphanumeric()),
-                PolicyKind::Bucket(_) => family.eq_ignore_ascii_case("aws") || family.eq_ignore_ascii_case("s3"),
+                PolicyKind::Bucket(_) => ["aws", "s3", "wharf"].iter().any(|known| family.eq_ignore_ascii_case(known)),
             });
             if !known {
                 return Err(PolicyError::new("Policy has an invalid condition key"));

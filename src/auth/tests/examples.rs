@@ -1,16 +1,24 @@
 //! The examples of AWS's pages, signatures included:
 //! <https://docs.aws.amazon.com/AmazonS3/latest/API/sig-v4-header-based-auth.html>,
 //! <https://docs.aws.amazon.com/AmazonS3/latest/API/sigv4-query-string-auth.html>,
-//! <https://docs.aws.amazon.com/AmazonS3/latest/API/sigv4-streaming.html>.
+//! <https://docs.aws.amazon.com/AmazonS3/latest/API/sigv4-streaming.html>,
+//! <https://docs.aws.amazon.com/AmazonS3/latest/API/sigv4-streaming-trailers.html>.
+//!
+//! What comes after the head, the chunks and trailers of the last two pages, is tried in `chunked/tests/signed.rs`, the form of
+//! <https://docs.aws.amazon.com/AmazonS3/latest/API/sigv4-post-example.html> in `post_policy/tests.rs`.
 
 use http::Method;
 
 use super::{EMPTY_SHA256, KEY_ID, NOW, Wire};
-use crate::auth::{AuthErrorCode, Payload};
+use crate::auth::{AuthErrorCode, Authenticated, Payload, SignaturePlace};
 use crate::base::clock::Timestamp;
 
 const HOST: (&str, &str) = ("host", "examplebucket.s3.amazonaws.com");
 const DATE: (&str, &str) = ("x-amz-date", "20130524T000000Z");
+
+fn place(accepted: &Authenticated) -> SignaturePlace {
+    accepted.signed.unwrap().place
+}
 
 fn signed(wire: Wire, signed_headers: &str, signature: &str) -> Wire {
     let scope = "20130524/us-east-1/s3/aws4_request";
@@ -38,7 +46,7 @@ fn get_object() -> Wire {
 fn get_object_with_range() {
     let accepted = get_object().accepted();
     assert_eq!(accepted.identity.access_key_id(), Some(KEY_ID));
-    assert!(accepted.identity.key().is_some_and(|key| key.root) && !accepted.presigned);
+    assert!(accepted.identity.key().is_some_and(|key| key.root) && place(&accepted) == SignaturePlace::Header);
     assert!(matches!(accepted.payload, Payload::Exact(hash) if hash[..2] == [0xe3, 0xb0]));
 }
 
@@ -108,6 +116,36 @@ fn put_object_in_signed_chunks() {
     assert_eq!(seed.key.sign(&chunk_string), "ad80c730a21e5b8d04586a2213dd63b9a0e99e0e2307b0ade35a65485a288648");
 }
 
+/// The page's Authorization header is signed over these headers; the text around it names others.
+#[test]
+fn put_object_in_signed_chunks_with_a_trailer() {
+    let headers = [
+        ("host", "s3.amazonaws.com"),
+        DATE,
+        ("x-amz-storage-class", "REDUCED_REDUNDANCY"),
+        ("x-amz-content-sha256", "STREAMING-AWS4-HMAC-SHA256-PAYLOAD-TRAILER"),
+        ("content-encoding", "aws-chunked"),
+        ("x-amz-decoded-content-length", "66560"),
+        ("x-amz-trailer", "x-amz-checksum-crc32c"),
+        ("content-length", "66824"),
+    ];
+    let signature = "106e2a8a18243abcf37539882f36619c00e2dfc72633413f02d3b74544bfeb8e";
+    let wire = signed(
+        Wire::new(Method::PUT, "/examplebucket/chunkObject.txt", &headers),
+        "content-encoding;host;x-amz-content-sha256;x-amz-date;x-amz-decoded-content-length;x-amz-storage-class;x-amz-trailer",
+        signature,
+    );
+    let Payload::SignedChunks { seed, trailer: true } = wire.accepted().payload else { panic!("no signed trailer") };
+    assert_eq!(seed.signature, signature);
+    // The page's string to sign of the trailer, behind its third and last chunk.
+    let trailer_string = format!(
+        "AWS4-HMAC-SHA256-TRAILER\n{}\n{}\n2ca2aba2005185cf7159c6277faf83795951dd77a3a99e6e65d5c9f85863f992\n\
+         1e376db7e1a34a8ef1c4bcee131a2d60a1cb62503747488624e10995f448d774",
+        seed.amz_date, seed.scope
+    );
+    assert_eq!(seed.key.sign(&trailer_string), "d81f82fc3505edab99d459891051a732e8730629a2e4a59689829ca17fe2e435");
+}
+
 #[test]
 fn presigned_get() {
     let query = format!(
@@ -117,7 +155,7 @@ fn presigned_get() {
     );
     let wire = Wire::new(Method::GET, &format!("/test.txt?{query}"), &[HOST]);
     let accepted = wire.accepted();
-    assert!(accepted.presigned && matches!(accepted.payload, Payload::Unsigned));
+    assert!(place(&accepted) == SignaturePlace::Query && matches!(accepted.payload, Payload::Unsigned));
     // Good to the last millisecond of its life, and not one longer.
     wire.authenticate_at(Timestamp(NOW.0 + 86_400_000)).unwrap();
     let late = wire.authenticate_at(Timestamp(NOW.0 + 86_400_001)).unwrap_err();

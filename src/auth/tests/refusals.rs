@@ -87,7 +87,10 @@ fn other_mechanisms_are_refused() {
         let refusal = both.refused(AuthErrorCode::InvalidArgument);
         assert!(refusal.message.starts_with("Only one auth mechanism allowed"));
     }
-    put().and("x-amz-security-token", "t").refused(AuthErrorCode::InvalidToken);
+    let refusal = put().and("x-amz-security-token", "t").refused(AuthErrorCode::AccessDenied);
+    assert_eq!(refusal.detail("HeadersNotSigned"), Some("x-amz-security-token"));
+    let signed_token = Wire::new(Method::PUT, "/bucket/key", &[("x-amz-security-token", "t")]);
+    signed(&signed_token, SignableBody::UnsignedPayload, None).refused(AuthErrorCode::InvalidToken);
 }
 
 #[test]

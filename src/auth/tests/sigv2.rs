@@ -2,8 +2,8 @@
 
 use http::Method;
 
-use super::{KEY_ID, SECRET, Wire, keyring};
-use crate::auth::{AuthErrorCode, Authenticator, Payload, sigv2_covers_parameter};
+use super::{KEY_ID, Wire, keyring};
+use crate::auth::{AuthErrorCode, Authenticator, Payload, SignaturePlace, sigv2_covers_parameter};
 use crate::base::clock::Timestamp;
 
 /// The end of the example's life, 2007-03-29T03:40:20Z.
@@ -32,7 +32,9 @@ fn signed(wire: &Wire, expires: &str, signature: &str) -> Wire {
 #[test]
 fn the_published_example() {
     let accepted = example().authenticate_at(END).unwrap();
-    assert!(accepted.presigned && accepted.identity.key().is_some_and(|key| key.root) && matches!(accepted.payload, Payload::Unsigned));
+    let signed = accepted.signed.unwrap();
+    assert_eq!((signed.place, signed.version, signed.at), (SignaturePlace::Query, "AWS", None));
+    assert!(accepted.identity.key().is_some_and(|key| key.root) && matches!(accepted.payload, Payload::Unsigned));
     let refusal = example().authenticate_at(Timestamp(END.0 + 1)).unwrap_err();
     assert_eq!((refusal.code, refusal.message.as_str()), (AuthErrorCode::AccessDenied, "Request has expired"));
     assert_eq!(refusal.detail("Expires"), Some("2007-03-29T03:40:20.000Z"));

@@ -13,6 +13,7 @@ use crate::s3::call::{Call, document, single};
 use crate::s3::copy_source::{self, CopySource};
 use crate::s3::error::Error;
 use crate::s3::op::{BodyRule, Op, Target};
+use crate::s3::permission::Place;
 use crate::s3::slow::{self, Client};
 use crate::s3::xml::Document;
 use crate::s3::{conditions, headers};
@@ -45,14 +46,23 @@ async fn run(call: Call) -> Result<Response<Body>, Error> {
 async fn copy(call: Call) -> Result<Response<Body>, Error> {
     let bucket = call.bucket()?;
     let key = call.key()?.clone();
-    let wishes = Wishes::of(&call.headers)?;
+    let mut wishes = Wishes::of(&call.headers)?;
+    call.asking().own(&bucket, &key, &mut wishes.attributes)?;
     let condition = conditions::of_write(&call.headers)?;
     let source = CopySource::of(&call)?;
     let onto_itself = source.bucket.number == bucket.number && source.key == key;
     let request = CopyRequest { source: (&source.bucket, &source.key), target: (&bucket, &key), condition };
+    let asking = call.asking();
     let mut computed = None;
     for _ in 0..COPY_CHECKSUM_READS_MAX {
-        let terms = |info: &ObjectInfo| wishes.terms(&call.headers, info, onto_itself, computed.as_ref());
+        let terms = |info: &ObjectInfo| {
+            if !wishes.replaces_tags && !info.attributes.tags.is_empty() {
+                let read = asking.permit("s3:GetObjectTagging", Place::Object(&source.bucket, &source.key));
+                let written = || asking.permit("s3:PutObjectTagging", Place::Object(&bucket, &key));
+                read.and_then(|()| written()).map_err(Failure::Request)?;
+            }
+            wishes.terms(&call.headers, info, onto_itself, computed.as_ref())
+        };
         match call.store().copy_object(&request, terms).await {
             Ok(copy) => return Ok(answer(&copy)),
             Err(Failure::Unread(algorithm)) => {

@@ -5,16 +5,23 @@
 use http::{Method, Response, StatusCode};
 
 use crate::base::limits::XML_BODY_MAX_BYTES;
-use crate::s3::call::{Call, empty, set};
+use crate::s3::acl::CannedAcl;
+use crate::s3::call::{Call, empty, set, single};
 use crate::s3::error::{Code, Error};
 use crate::s3::op::{BodyRule, Op, Target};
 use crate::s3::receive::{self, Declaration};
+use crate::s3::rules::Ownership;
 use crate::s3::xml;
+use crate::store::Store;
 use crate::store::error::Error as StoreError;
+use crate::store::types::{Bucket, BucketName, DocumentKind};
 use crate::wire::Body;
 
 /// The region where making one's bucket again is no error.
 const FORGIVING_REGION: &str = "us-east-1";
+
+/// The header that says whose the objects will be.
+const OWNERSHIP: &str = "x-amz-object-ownership";
 
 /// The row.
 pub static OP: Op = Op {
@@ -38,14 +45,55 @@ async fn run(mut call: Call) -> Result<Response<Body>, Error> {
     let declaration = Declaration::of_body(&call)?;
     let body = receive::document(&mut call, &declaration, XML_BODY_MAX_BYTES).await?;
     check_configuration(&body, &call.config.region)?;
-    match call.store().create_bucket(&name, None).await {
-        Ok(_) => {}
-        Err(StoreError::Exists) if call.config.region == FORGIVING_REGION => {}
+    let ownership = single(&call.headers, OWNERSHIP)?.map(read_ownership).transpose()?;
+    let acl = CannedAcl::of_headers(&call.headers)?.unwrap_or_default();
+    if ownership == Some(Ownership::BucketOwnerEnforced) && !acl.is_owners() {
+        return Err(Code::INVALID_BUCKET_ACL_WITH_OWNERSHIP.into());
+    }
+    for (asked, action) in
+        [(!acl.is_owners(), "s3:PutBucketAcl"), (ownership.is_some(), "s3:PutBucketOwnershipControls")]
+    {
+        if asked {
+            call.asking().permit(action, call.place())?;
+        }
+    }
+    let key = call.auth.identity.key();
+    let owner = key.filter(|key| !key.root).map(|key| key.canonical_user_id.as_str());
+    match call.store().create_bucket(&name, owner).await {
+        Ok(bucket) => furnish(call.store(), &bucket, acl, ownership).await?,
+        Err(StoreError::Exists) => make_again(&call, &name, owner)?,
         Err(error) => return Err(error.into()),
     }
     let mut response = empty(StatusCode::OK);
     set(response.headers_mut(), "location", &format!("/{name}"));
     Ok(response)
+}
+
+/// A bucket that is there already: the caller's own, which is no error where that is forgiven, or somebody else's.
+fn make_again(call: &Call, name: &BucketName, owner: Option<&str>) -> Result<(), Error> {
+    let theirs = call.store().bucket(name).is_ok_and(|bucket| bucket.owner.as_deref() != owner);
+    match theirs {
+        true => Err(Error::new(Code::BUCKET_ALREADY_EXISTS).with("BucketName", name.as_str())),
+        false if call.config.region == FORGIVING_REGION => Ok(()),
+        false => Err(StoreError::Exists.into()),
+    }
+}
+
+/// What a new bucket is to have besides its name. A crash between the commits leaves it with less: private, as it was made.
+async fn furnish(store: &Store, bucket: &Bucket, acl: CannedAcl, ownership: Option<Ownership>) -> Result<(), Error> {
+    if let Some(ownership) = ownership {
+        let document = ownership.document().into_bytes();
+        store.put_bucket_document(bucket, DocumentKind::OwnershipControls, document).await?;
+    }
+    if let Some(number) = acl.number() {
+        store.put_bucket_document(bucket, DocumentKind::Acl, vec![number]).await?;
+    }
+    Ok(())
+}
+
+fn read_ownership(name: &str) -> Result<Ownership, Error> {
+    let invalid = || Error::argument("Invalid x-amz-object-ownership header", OWNERSHIP, name);
+    Ownership::from_name(name).ok_or_else(invalid)
 }
 
 fn check_configuration(body: &[u8], region: &str) -> Result<(), Error> {

@@ -30,7 +30,8 @@ async fn run(call: Call) -> Result<Response<Body>, Error> {
     let bucket = call.bucket()?;
     let key = call.key()?;
     let checksum = promised_checksum(&call.headers)?;
-    let attributes = headers::attributes(&call.headers)?;
+    let mut attributes = headers::attributes(&call.headers)?;
+    call.asking().own(&bucket, key, &mut attributes)?;
     let id = call.store().create_upload(&bucket, key, NewUpload { attributes, checksum }).await?;
     let mut answer = Document::new("InitiateMultipartUploadResult");
     answer.text("Bucket", bucket.name.as_str()).text("Key", key.as_str()).text("UploadId", id.to_string());

@@ -12,9 +12,9 @@ use crate::s3::call::{Call, document};
 use crate::s3::conditions;
 use crate::s3::error::{Code, Error};
 use crate::s3::op::{BodyRule, Op, Target};
+use crate::s3::permission::{Asking, Place};
 use crate::s3::receive::{self, Declaration};
 use crate::s3::xml::{self, Document, Element};
-use crate::store::Store;
 use crate::store::types::{Bucket, ObjectKey};
 use crate::wire::Body;
 
@@ -40,8 +40,7 @@ async fn run(mut call: Call) -> Result<Response<Body>, Error> {
     }
     let body = receive::document(&mut call, &declaration, DELETE_BODY_MAX_BYTES).await?;
     let request = Request::parse(&body)?;
-    let store = call.store();
-    let deletes: Vec<_> = request.objects.iter().map(|object| delete(store, &bucket, object)).collect();
+    let deletes: Vec<_> = request.objects.iter().map(|object| delete(call.asking(), &bucket, object)).collect();
     let results: Vec<Result<(), Error>> = stream::iter(deletes).buffered(DELETES_CONCURRENT).collect().await;
     let mut answer = Document::new("DeleteResult");
     for (object, result) in request.objects.iter().zip(results) {
@@ -66,11 +65,12 @@ async fn run(mut call: Call) -> Result<Response<Body>, Error> {
     Ok(document(answer.finish()))
 }
 
-async fn delete(store: &Store, bucket: &Bucket, object: &Listed) -> Result<(), Error> {
+async fn delete(asking: Asking<'_>, bucket: &Bucket, object: &Listed) -> Result<(), Error> {
     if let Some(foreign) = object.foreign {
         return Err(Error::not_implemented(foreign, "conditions of directory buckets"));
     }
     let key = ObjectKey::parse(&object.key).ok_or_else(|| key_too_long(object.key.len()))?;
+    asking.permit(OP.action, Place::Object(bucket, &key))?;
     // Every object here is the one version without a name.
     if object.version.as_ref().is_some_and(|version| version != "null") {
         return Err(Code::NO_SUCH_VERSION.into());
@@ -83,7 +83,7 @@ async fn delete(store: &Store, bucket: &Bucket, object: &Listed) -> Result<(), E
     if object.tag.is_some() && condition.is_none() {
         return Err(Error::not_implemented("ETag", "only one entity tag conditions a delete"));
     }
-    let deleted = store.delete_object(bucket, &key, condition.as_ref()).await;
+    let deleted = asking.config.store.delete_object(bucket, &key, condition.as_ref()).await;
     deleted.map_err(|error| conditions::explain(condition.as_ref(), error))
 }
 

@@ -49,6 +49,7 @@ async fn run(call: Call) -> Result<Response<Body>, Error> {
     let wanted = wanted(&call.headers)?;
     let bucket = call.bucket()?;
     let key = call.key()?;
+    call.asking().permit("s3:GetObject", call.place())?;
     let page = if wanted.parts {
         call.store().object_parts(&bucket, key, wanted.after, wanted.max)?
     } else {

@@ -11,6 +11,7 @@ use crate::s3::listing::{read_token, token};
 use crate::s3::op::{BodyRule, Op, Target};
 use crate::s3::query::Query;
 use crate::s3::xml::Document;
+use crate::store::types::Bucket;
 use crate::wire::Body;
 
 /// What tokens of this listing are bound to; no bucket has this name.
@@ -29,6 +30,8 @@ pub static OP: Op = Op {
     run: Some(|call| Box::pin(run(call))),
 };
 
+/// Buckets looked at in one go.
+const PAGE: usize = 1000;
 /// The parameters of a client that pages, which is also told each bucket's region.
 const PAGING: [&str; 4] = ["max-buckets", "prefix", "continuation-token", "bucket-region"];
 
@@ -38,12 +41,11 @@ async fn run(call: Call) -> Result<Response<Body>, Error> {
     check_region(query, &call.config.region)?;
     let after = query.get_filled("continuation-token").map(|token| read_token(SCOPE, token)).transpose()?;
     let prefix = query.get("prefix");
-    let (buckets, more) =
-        call.store().buckets_page(prefix.unwrap_or_default(), after.as_deref().unwrap_or_default(), max)?;
+    let (buckets, more) = seen(&call, prefix.unwrap_or_default(), after.unwrap_or_default(), max)?;
     let region = PAGING.iter().any(|name| query.get(name).is_some()).then_some(call.config.region.as_str());
     let mut answer = Document::new("ListAllMyBucketsResult");
     answer.element("Owner", |owner| {
-        owner.text("ID", &call.owner().canonical_user_id);
+        owner.text("ID", caller(&call));
     });
     answer.element("Buckets", |list| {
         for bucket in &buckets {
@@ -56,6 +58,31 @@ async fn run(call: Call) -> Result<Response<Body>, Error> {
     let last = buckets.last().filter(|_| more).map(|bucket| token(SCOPE, bucket.name.as_str()));
     answer.optional("Prefix", prefix).optional("ContinuationToken", last);
     Ok(document(answer.finish()))
+}
+
+/// The first `max` buckets that the caller may see, and whether there are more.
+fn seen(call: &Call, prefix: &str, mut after: String, max: usize) -> Result<(Vec<Bucket>, bool), Error> {
+    let asking = call.asking();
+    let mut buckets = Vec::new();
+    loop {
+        let (page, more) = call.store().buckets_page(prefix, &after, PAGE)?;
+        after = page.last().map(|bucket| bucket.name.as_str().to_owned()).unwrap_or_default();
+        for bucket in page.into_iter().filter(|bucket| asking.sees(bucket)) {
+            if buckets.len() == max {
+                return Ok((buckets, true));
+            }
+            buckets.push(bucket);
+        }
+        if !more {
+            return Ok((buckets, false));
+        }
+    }
+}
+
+/// Canonical user id of the caller, who is the owner that this answer names.
+fn caller(call: &Call) -> &str {
+    let root = call.config.authenticator.keyring().root();
+    call.auth.identity.key().map_or(&root.canonical_user_id, |key| &key.canonical_user_id)
 }
 
 fn page_size(query: &Query) -> Result<usize, Error> {

@@ -46,8 +46,9 @@ async fn run(call: Call) -> Result<Response<Body>, Error> {
     answer.optional("Delimiter", query.get_filled("delimiter").map(|delimiter| encoding.write(delimiter)));
     answer.optional("Prefix", query.get_filled("prefix").map(|prefix| encoding.write(prefix))).value("MaxUploads", max);
     answer.optional("EncodingType", encoding.element()).value("IsTruncated", page.next.is_some());
-    let owner = &call.owner().canonical_user_id;
-    write_entries(&mut answer, &page.entries, encoding, |list, upload| write_upload(list, upload, encoding, owner));
+    write_entries(&mut answer, &page.entries, encoding, |list, upload| {
+        write_upload(list, upload, encoding, call.owner_in(&bucket, &upload.attributes));
+    });
     Ok(document(answer.finish()))
 }
 

@@ -35,7 +35,8 @@ async fn run(call: Call) -> Result<Response<Body>, Error> {
     let query = &call.query;
     let version_marker = version_marker(query)?;
     let marker = query.get("key-marker").unwrap_or_default();
-    let listing = ObjectListing::read(&call, call.bucket()?, marker.to_owned())?;
+    let bucket = call.bucket()?;
+    let listing = ObjectListing::read(&call, bucket.clone(), marker.to_owned())?;
     let mut answer = listing.document("ListVersionsResult");
     answer.text("KeyMarker", listing.name(marker)).text("VersionIdMarker", version_marker);
     if let Some(next) = listing.next() {
@@ -43,8 +44,7 @@ async fn run(call: Call) -> Result<Response<Body>, Error> {
         let version = matches!(listing.entries().last(), Some(Entry::Item(_))).then_some(NULL_VERSION);
         answer.optional("NextVersionIdMarker", version);
     }
-    let owner = call.owner().canonical_user_id.as_str();
-    let text = listing.finish(answer, "Version", Some(owner), |entry| {
+    let text = listing.finish(answer, "Version", Some(call.owner_of(&bucket)), |entry| {
         entry.text("VersionId", NULL_VERSION).value("IsLatest", true);
     });
     Ok(document(text))

@@ -39,10 +39,11 @@ async fn run(call: Call) -> Result<Response<Body>, Error> {
         }
     }
     let marker = query.get("marker").unwrap_or_default();
-    let listing = ObjectListing::read(&call, call.bucket()?, marker.to_owned())?;
+    let bucket = call.bucket()?;
+    let listing = ObjectListing::read(&call, bucket.clone(), marker.to_owned())?;
     let mut answer = listing.document("ListBucketResult");
     answer.text("Marker", listing.name(marker));
     let next = listing.next().filter(|_| query.get_filled("delimiter").is_some());
     answer.optional("NextMarker", next.map(|next| listing.name(next)));
-    Ok(document(listing.finish(answer, "Contents", Some(&call.owner().canonical_user_id), |_| {})))
+    Ok(document(listing.finish(answer, "Contents", Some(call.owner_of(&bucket)), |_| {})))
 }

@@ -32,14 +32,14 @@ async fn run(call: Call) -> Result<Response<Body>, Error> {
     }
     let bucket = call.bucket()?;
     let scope = scope(&bucket);
-    let listing = ObjectListing::read(&call, bucket, after(query, &scope)?)?;
+    let listing = ObjectListing::read(&call, bucket.clone(), after(query, &scope)?)?;
     let mut answer = listing.document("ListBucketResult");
     answer.optional("StartAfter", query.get("start-after").map(|after| listing.name(after)));
     answer.optional("ContinuationToken", query.get("continuation-token"));
     answer.optional("NextContinuationToken", listing.next().map(|next| token(&scope, next)));
     answer.value("KeyCount", listing.entries().len());
     let owner = query.get("fetch-owner").is_some_and(|fetch| fetch.eq_ignore_ascii_case("true"));
-    let owner = owner.then(|| call.owner().canonical_user_id.as_str());
+    let owner = owner.then(|| call.owner_of(&bucket));
     Ok(document(listing.finish(answer, "Contents", owner, |_| {})))
 }
 

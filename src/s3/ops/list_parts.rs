@@ -39,7 +39,7 @@ async fn run(call: Call) -> Result<Response<Body>, Error> {
         0 => PartsPage { upload: call.store().upload(&bucket, key, id)?, parts: Vec::new(), next: None },
         _ => call.store().list_parts(&bucket, key, id, after, max)?,
     };
-    let owner = &call.owner().canonical_user_id;
+    let owner = call.owner_in(&bucket, &page.upload.attributes);
     let mut answer = Document::new("ListPartsResult");
     answer.text("Bucket", bucket.name.as_str()).text("Key", encoding.write(key.as_str()));
     answer.text("UploadId", id.to_string());

@@ -3,6 +3,10 @@
 use super::op::Op;
 
 pub mod abort_multipart_upload;
+pub mod acl;
+pub mod assume_role;
+pub mod bucket_policy;
+pub mod bucket_cors;
 pub mod bucket_tagging;
 pub mod complete_multipart_upload;
 pub mod copy_object;
@@ -23,7 +27,10 @@ pub mod list_objects;
 pub mod list_objects_v2;
 pub mod list_parts;
 pub mod object_tagging;
+pub mod ownership_controls;
 pub mod post_object;
+pub mod public_access_block;
+pub mod preflight;
 pub mod put_object;
 pub mod unbuilt;
 pub mod upload_part;
@@ -33,6 +40,7 @@ pub mod versioning;
 /// The rows.
 pub static OPS: &[&Op] = &[
     &list_buckets::OP,
+    &assume_role::OP,
     &create_bucket::OP,
     &head_bucket::OP,
     &delete_bucket::OP,
@@ -62,4 +70,24 @@ pub static OPS: &[&Op] = &[
     &bucket_tagging::GET,
     &bucket_tagging::PUT,
     &bucket_tagging::DELETE,
+    &bucket_policy::GET,
+    &bucket_policy::PUT,
+    &bucket_policy::DELETE,
+    &bucket_policy::STATUS,
+    &acl::GET_BUCKET,
+    &acl::PUT_BUCKET,
+    &acl::GET_OBJECT,
+    &acl::PUT_OBJECT,
+    &public_access_block::GET,
+    &public_access_block::PUT,
+    &public_access_block::DELETE,
+    &ownership_controls::GET,
+    &ownership_controls::PUT,
+    &ownership_controls::DELETE,
+    &bucket_cors::GET,
+    &bucket_cors::PUT,
+    &bucket_cors::DELETE,
+    &preflight::OBJECT,
+    &preflight::BUCKET,
+    &preflight::SERVICE,
 ];

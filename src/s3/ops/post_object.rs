@@ -7,18 +7,19 @@
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode};
 use percent_encoding::{AsciiSet, CONTROLS, NON_ALPHANUMERIC, utf8_percent_encode};
 
-use crate::auth::{Identity, PostFields, SizeRange, missing_field};
+use crate::auth::{Authenticated, Payload, PostFields, SizeRange, missing_field};
 use crate::base::limits::POST_FIELDS_MAX_BYTES;
 use crate::s3::address::key_too_long;
 use crate::s3::call::{Call, document, empty, set};
 use crate::s3::error::Error;
 use crate::s3::op::{BodyRule, Op, Target};
+use crate::s3::permission::{Asking, Place};
 use crate::s3::query::Query;
 use crate::s3::receive::{self, Declaration};
 use crate::s3::tags::{self, Tagged};
 use crate::s3::xml::Document;
-use crate::s3::{authorize_form, headers, refusals};
-use crate::store::types::{Attributes, ObjectInfo, ObjectKey};
+use crate::s3::{headers, refusals};
+use crate::store::types::{Attributes, Bucket, ObjectInfo, ObjectKey};
 use crate::wire::Body;
 use crate::wire::form::{Boundary, Form, FormError};
 
@@ -71,7 +72,7 @@ async fn run(mut call: Call) -> Result<Response<Body>, Error> {
     let body = std::mem::replace(&mut call.body, Body::empty());
     let mut form = Form::new(body, &boundary, POST_FIELDS_MAX_BYTES);
     let (fields, file_name) = read_fields(&mut form).await?;
-    let upload = judge(&call, fields, file_name.as_deref())?;
+    let upload = judge(&mut call, fields, file_name.as_deref())?;
     let bucket = call.bucket()?;
     // Nobody has said how long the file is.
     call.store().check_quota(&bucket, &upload.key, 0)?;
@@ -96,7 +97,7 @@ async fn read_fields(form: &mut Form) -> Result<(PostFields, Option<String>), Er
 }
 
 /// Authenticates the form, judges it by its policy, and reads what it asks for.
-fn judge(call: &Call, mut fields: PostFields, file_name: Option<&str>) -> Result<Upload, Error> {
+fn judge(call: &mut Call, mut fields: PostFields, file_name: Option<&str>) -> Result<Upload, Error> {
     if fields.get("key").is_none() {
         return Err(missing_field("key").into());
     }
@@ -113,13 +114,20 @@ fn judge(call: &Call, mut fields: PostFields, file_name: Option<&str>) -> Result
         Some(policy) => policy.check(&fields, call.bucket_name()?.as_str(), now)?,
         None => SizeRange::ANY,
     };
-    let key = read_key(call, &credentials.identity, &fields)?;
+    call.trace.identify(&credentials.identity);
+    call.auth =
+        Authenticated { identity: credentials.identity, payload: Payload::Unsigned, signed: credentials.signed };
     let headers = as_headers(&fields)?;
+    let bucket = call.bucket()?;
+    // What the head says in headers is not the form's: policies and ACLs are about its fields.
+    let asking = Asking { headers: &headers, ..call.asking() };
+    let key = read_key(&asking, &bucket, &fields)?;
     refusals::check(&OP, &headers, &Query::default())?;
     let mut attributes = headers::attributes(&headers)?;
     if let Some(tagging) = fields.get("tagging") {
         attributes.tags = tags::from_document(tagging.as_bytes(), Tagged::Object)?;
     }
+    asking.own(&bucket, &key, &mut attributes)?;
     let declaration = Declaration::of_file(&headers)?;
     let algorithm = headers::checksum_algorithm(&headers)?;
     if algorithm.is_some() && algorithm != declaration.algorithm() {
@@ -130,7 +138,7 @@ fn judge(call: &Call, mut fields: PostFields, file_name: Option<&str>) -> Result
 }
 
 /// The key, which nobody without permission learns anything about.
-fn read_key(call: &Call, identity: &Identity, fields: &PostFields) -> Result<ObjectKey, Error> {
+fn read_key(asking: &Asking<'_>, bucket: &Bucket, fields: &PostFields) -> Result<ObjectKey, Error> {
     let text = fields.get("key").unwrap_or_default();
     let Some(key) = ObjectKey::parse(text) else {
         return Err(match text.is_empty() {
@@ -138,7 +146,7 @@ fn read_key(call: &Call, identity: &Identity, fields: &PostFields) -> Result<Obj
             false => key_too_long(text.len()),
         });
     };
-    authorize_form(call, identity, &key)?;
+    asking.permit(OP.action, Place::Object(bucket, &key))?;
     Ok(key)
 }
 
@@ -215,7 +223,7 @@ fn answer(call: &Call, success: &Success, info: &ObjectInfo) -> Response<Body> {
 
 /// The URL of the object by the host the client used, the whole key encoded as Amazon S3 does it here.
 fn location(call: &Call, bucket: &str, key: &str) -> String {
-    let scheme = if call.tls { "https" } else { "http" };
+    let scheme = if call.tls() { "https" } else { "http" };
     let key = utf8_percent_encode(key, ESCAPED);
     match call.address.virtual_host {
         true => format!("{scheme}://{}/{key}", call.address.host),

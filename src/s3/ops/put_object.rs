@@ -27,7 +27,8 @@ pub static OP: Op = Op {
 async fn run(mut call: Call) -> Result<Response<Body>, Error> {
     let bucket = call.bucket()?;
     let key = call.key()?.clone();
-    let attributes = headers::attributes(&call.headers)?;
+    let mut attributes = headers::attributes(&call.headers)?;
+    call.asking().own(&bucket, &key, &mut attributes)?;
     let declaration = Declaration::of_body(&call)?;
     let condition = conditions::of_write(&call.headers)?;
     if condition.is_some() {

@@ -9,16 +9,16 @@ use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
 use super::*;
-use crate::server::tls::{TlsError, load};
+use crate::server::tls::{Certificates, Pair, TlsError};
 
-struct Files {
+pub(super) struct Files {
     _directory: tempfile::TempDir,
     certificate: PathBuf,
     key: PathBuf,
     roots: RootCertStore,
 }
 
-fn files() -> Files {
+pub(super) fn files() -> Files {
     let pair = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256).unwrap();
     let certificate = CertificateParams::new(vec!["localhost".to_owned()]).unwrap().self_signed(&pair).unwrap();
     let mut roots = RootCertStore::empty();
@@ -35,16 +35,17 @@ fn files() -> Files {
     files
 }
 
-fn secure_site(files: &Files, limits: Limits) -> Site {
+pub(super) fn secure_site(files: &Files, limits: Limits) -> Site {
     let metrics = Metrics::new();
     let listen = vec![SocketAddr::from(([127, 0, 0, 1], 0))];
-    let tls = Some(load(&files.certificate, &files.key).unwrap());
+    let tls = Certificates::load(&files.certificate, &files.key, metrics.clone()).unwrap();
+    let tls = Some(tls.config());
     let running =
         Server::bind(Config { listen, tls, limits, metrics: metrics.clone() }).unwrap().serve(handler(answer));
     Site { address: running.local_addrs()[0], running, metrics }
 }
 
-async fn secured(
+pub(super) async fn secured(
     site: &Site,
     files: &Files,
     versions: &[&'static rustls::SupportedProtocolVersion],
@@ -143,12 +144,12 @@ fn bad_files_are_named() {
         (&good.certificate, &good.certificate, "cert.pem", "no unencrypted private key"),
         (&good.certificate, &locked, "locked.pem", "no unencrypted private key"),
     ] {
-        let error = load(certificate, key).unwrap_err();
+        let error = Pair::read(certificate, key).unwrap_err();
         assert!(matches!(error, TlsError::File { .. }), "{error}");
         let text = error.to_string();
         assert!(text.contains(named) && text.contains(reason), "{text}");
     }
-    let error = load(&good.certificate, &other.key).unwrap_err();
+    let error = Pair::read(&good.certificate, &other.key).unwrap_err();
     assert!(error.to_string().contains("does not belong"), "{error}");
 }
 
@@ -164,6 +165,6 @@ fn every_form_of_key_is_read() {
         let (certificate_file, key_file) = (directory.path().join("cert.pem"), directory.path().join("key.pem"));
         std::fs::write(&certificate_file, certificate).unwrap();
         std::fs::write(&key_file, key).unwrap();
-        assert!(load(&certificate_file, &key_file).is_ok(), "{name}");
+        assert!(Pair::read(&certificate_file, &key_file).is_ok(), "{name}");
     }
 }
