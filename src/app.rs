@@ -1,12 +1,16 @@
 //! The composition root: opens the store, recovers, mounts the handlers, starts the workers, and drains it all in reverse.
 //!
 //! Order at start: log, data directory (lock, format, credentials), TLS files, listeners, API (so that `/health/live`
-//! answers while the catalog may be repairing), catalog, run, blobs, store, buckets, workers, S3, the ready line. At the
+//! answers while the catalog may be repairing), catalog, run, blobs, store, buckets, workers, access keys, administration, S3, the ready line. At the
 //! end: no new connections, requests in flight finish, workers stop, doubtful blobs are judged, the run ends, the catalog
 //! closes.
 
+mod admin;
+mod api;
 mod data_dir;
+mod keys;
 mod monitor;
+mod offline;
 mod tls;
 mod workers;
 
@@ -15,7 +19,6 @@ use std::net::SocketAddr;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use crate::auth::seal::Sealer;
 use crate::auth::{Authenticator, Keyring};
 use crate::base::buffers::BufferPool;
 use crate::base::clock::{Clock, Stopwatch, SystemClock};
@@ -37,6 +40,7 @@ use crate::store::maintain::{expire::Expire, gc::Gc, sweep::Sweep};
 use crate::store::meta::commit::Committer;
 use crate::store::meta::local::{CatalogEvent, LocalMeta};
 use crate::store::meta::{Meta, MetaError};
+use crate::store::runs::Run;
 use crate::store::{self, Store, runs, usage};
 use crate::telemetry::health::Health;
 use crate::telemetry::log;
@@ -44,7 +48,13 @@ use crate::telemetry::metrics::Metrics;
 use crate::wire::base_url::BaseUrl;
 use crate::wire::handler::{Handler, handler};
 
+use admin::Admin;
+use admin::socket::AdminSocket;
+use api::Api;
 use data_dir::{DataDir, DataDirError};
+use keys::KeysError;
+use keys::master::{self, MasterError};
+pub use offline::{Offline, admin_socket};
 use workers::{Driven, Pace};
 
 /// Conditions of readiness.
@@ -78,6 +88,12 @@ pub enum Error {
     /// The store cannot be opened.
     #[error("the store cannot be opened: {0}")]
     Store(#[from] StoreError),
+    /// There is no master key.
+    #[error(transparent)]
+    MasterKey(#[from] MasterError),
+    /// The kept access keys cannot be used.
+    #[error(transparent)]
+    Keys(#[from] KeysError),
     /// The operating system refused.
     #[error("{0}")]
     Io(#[from] std::io::Error),
@@ -88,8 +104,15 @@ impl Error {
     pub fn exit_code(&self) -> u8 {
         match self {
             Self::Setting(_) => 2,
-            Self::DataDir(_) | Self::Catalog(_) | Self::Store(_) | Self::Io(_) => 1,
+            Self::DataDir(_) | Self::Catalog(_) | Self::Store(_) | Self::MasterKey(_) | Self::Keys(_) | Self::Io(_) => {
+                1
+            }
         }
+    }
+
+    /// Whether another process uses the data directory.
+    pub fn is_in_use(&self) -> bool {
+        matches!(self, Self::DataDir(DataDirError::InUse(_)))
     }
 }
 
@@ -134,7 +157,8 @@ async fn run(config: Config, stop: StopSignal, reload: Bell) -> Result<(), Error
     let tls = tls.map(|watcher| Driven::start(watcher, Pace::Full, metrics.clone())).transpose()?;
     let (s3_addrs, api_addrs) = (s3_server.local_addrs().to_vec(), api_server.local_addrs().to_vec());
     let monitor = monitor::Monitor::new(health.clone(), metrics.clone(), Arc::clone(data_dir.fs().sync_counts()));
-    let api = api_server.serve(monitor.handler());
+    let mounted = Api::new(monitor.clone());
+    let api = api_server.serve(mounted.handler());
     let front = Front::default();
     let cors = Defaults::new(&api_addrs, config.tls.is_some(), &config.cors_allow_origins, &config.domains);
     let cors = Arc::new(cors);
@@ -143,7 +167,11 @@ async fn run(config: Config, stop: StopSignal, reload: Bell) -> Result<(), Error
     let catalog = Catalog::open(&data_dir, config.durability, &metrics, &health).await?;
     let opened = open_store(&config, &data_dir, &catalog, clock.clone(), rng.clone(), metrics.clone()).await?;
     monitor.watch(Arc::clone(&opened.store));
-    mount(&front, &config, &credentials, &opened.store, cors, clock, rng, &metrics, &health);
+    let keyring = keyring(&data_dir, &credentials, &opened.store, rng.as_ref())?;
+    let admin = Admin::new(Arc::clone(&opened.store), Arc::clone(&keyring), Arc::clone(&rng))?;
+    mounted.open(Arc::clone(&admin), Arc::clone(&keyring), Arc::clone(&clock));
+    mount(&front, &config, keyring, &opened.store, cors, clock, rng, &metrics, &health);
+    let socket = admin_listener(&data_dir, &admin);
     health.holds(STORE);
     stop.started();
     print_ready(&config, &s3_addrs, &api_addrs)?;
@@ -152,6 +180,9 @@ async fn run(config: Config, stop: StopSignal, reload: Bell) -> Result<(), Error
     tracing::info!("draining");
     health.fails(DRAINING, "the gateway is stopping");
     drain(s3, api, config.drain_timeout).await;
+    if let Some(socket) = socket {
+        socket.drain(API_DRAIN_TIMEOUT).await;
+    }
     let close = move || {
         drop(tls.and_then(Driven::stop));
         opened.close(catalog)
@@ -238,14 +269,15 @@ struct Opened {
     sweep: Driven<Sweep>,
 }
 
-async fn open_store(
+/// Begins a run of the store.
+async fn begin_run(
     config: &Config,
     data_dir: &DataDir,
     catalog: &Catalog,
     clock: Arc<dyn Clock>,
     rng: Arc<dyn Rng>,
     metrics: Metrics,
-) -> Result<Opened, Error> {
+) -> Result<(Arc<Store>, Run), Error> {
     let meta: Arc<dyn Meta> = Arc::new(catalog.meta.clone());
     let run = runs::begin(meta.as_ref()).await?;
     // Only now: a data directory with a format has a catalog.
@@ -263,8 +295,20 @@ async fn open_store(
         rng,
         offload: Offload::Threads(tokio::runtime::Handle::current()),
         reserve: config.reserve,
-        metrics: metrics.clone(),
+        metrics,
     });
+    Ok((store, run))
+}
+
+async fn open_store(
+    config: &Config,
+    data_dir: &DataDir,
+    catalog: &Catalog,
+    clock: Arc<dyn Clock>,
+    rng: Arc<dyn Rng>,
+    metrics: Metrics,
+) -> Result<Opened, Error> {
+    let (store, run) = begin_run(config, data_dir, catalog, clock, rng, metrics.clone()).await?;
     for name in &config.buckets {
         match store.create_bucket(name, None).await {
             Ok(_) | Err(StoreError::Exists) => {}
@@ -349,11 +393,28 @@ impl Front {
     }
 }
 
+/// A keyring with the root key; the kept keys come into it with [`Admin::new`].
+fn keyring(data_dir: &DataDir, root: &Credentials, store: &Store, rng: &dyn Rng) -> Result<Arc<Keyring>, MasterError> {
+    let sealer = master::open(data_dir, store, rng)?;
+    Ok(Arc::new(Keyring::new(&root.access_key, root.secret_key.expose(), sealer)))
+}
+
+/// The socket of the administration. Some filesystems have none; everything else works without it.
+fn admin_listener(data_dir: &DataDir, admin: &Arc<Admin>) -> Option<AdminSocket> {
+    match AdminSocket::serve(data_dir.path(), admin.handler()) {
+        Ok(socket) => Some(socket),
+        Err(error) => {
+            tracing::warn!(%error, "no admin.sock: commands have to use --api");
+            None
+        }
+    }
+}
+
 #[expect(clippy::too_many_arguments, reason = "the root hands each part to the one place that needs it")]
 fn mount(
     front: &Front,
     config: &Config,
-    credentials: &Credentials,
+    keyring: Arc<Keyring>,
     store: &Arc<Store>,
     cors: Arc<Defaults>,
     clock: Arc<dyn Clock>,
@@ -361,7 +422,6 @@ fn mount(
     metrics: &Metrics,
     health: &Health,
 ) {
-    let keyring = Keyring::new(&credentials.access_key, credentials.secret_key.expose(), Sealer::new([0; 32]));
     front.0.get_or_init(|| {
         S3::new(S3Config {
             shares: Shares::default(),

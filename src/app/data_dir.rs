@@ -13,6 +13,10 @@ use crate::store::fsio::{Fs, HeldLock, create_data_directory};
 /// a program that knows only 1 would remove with the first of them. 3: records say whose they are and who may read them, which
 /// a program that knows only 2 would lose whenever it writes one anew, and buckets' objects are counted.
 const FORMAT: u32 = 3;
+/// The name of the file that keeps the format.
+const FORMAT_FILE: &str = "FORMAT";
+/// The name of the file that keeps the pair.
+const CREDENTIALS: &str = "credentials";
 /// The small files here are smaller than this.
 const SMALL_FILE_MAX_BYTES: usize = 4096;
 
@@ -40,6 +44,9 @@ pub enum DataDirError {
         /// Its format.
         found: u32,
     },
+    /// There is no store in it, and whoever asks does not make one.
+    #[error("{0} holds no store: name the --data-dir of a gateway that was started once")]
+    NoStore(PathBuf),
     /// The catalog was there and is gone: an empty one in its place would make every blob an orphan.
     #[error(
         "{0} is missing or empty, but this data directory had a catalog: put it back, or start with an empty data directory"
@@ -74,6 +81,15 @@ impl DataDir {
         Ok(opened)
     }
 
+    /// Opens a directory that holds a store already; none is made.
+    pub(super) fn open_existing(path: &Path) -> Result<Self, DataDirError> {
+        match std::fs::metadata(path.join(FORMAT_FILE)) {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Err(DataDirError::NoStore(path.to_owned())),
+            Err(error) => Err(at(path)(error)),
+            Ok(_) => Self::open(path),
+        }
+    }
+
     pub(super) fn fs(&self) -> &Arc<dyn Fs> {
         &self.fs
     }
@@ -86,13 +102,35 @@ impl DataDir {
         self.path.join("catalog.redb")
     }
 
+    /// The text of a small file in the directory, if there is one.
+    pub(super) fn read_small(&self, name: &str) -> Result<Option<String>, DataDirError> {
+        self.read_text(&self.path.join(name))
+    }
+
+    /// Sets the whole text of a small private file in the directory.
+    pub(super) fn replace_small(&self, name: &str, text: &str) -> Result<(), DataDirError> {
+        let path = self.path.join(name);
+        self.fs.replace_file(&path, text.as_bytes()).map_err(at(&path))
+    }
+
+    /// The error of a small file that is not what wharf wrote.
+    pub(super) fn unreadable(&self, name: &str, why: &str) -> DataDirError {
+        DataDirError::Unreadable { path: self.path.join(name), why: why.to_owned() }
+    }
+
+    /// The kept pair, if there is one.
+    pub(super) fn kept_credentials(&self) -> Result<Option<Credentials>, DataDirError> {
+        let Some(text) = self.read_small(CREDENTIALS)? else { return Ok(None) };
+        let parsed = file_format::parse(&text);
+        parsed.map(Some).map_err(|error| self.unreadable(CREDENTIALS, &error.to_string()))
+    }
+
     /// The kept pair; made, kept and said once on standard error when there is none.
     pub(super) fn credentials(&self, rng: &dyn Rng) -> Result<Credentials, DataDirError> {
-        let path = self.path.join("credentials");
-        if let Some(text) = self.read_text(&path)? {
-            let unreadable = |why| DataDirError::Unreadable { path: path.clone(), why };
-            return file_format::parse(&text).map_err(|error| unreadable(error.to_string()));
+        if let Some(credentials) = self.kept_credentials()? {
+            return Ok(credentials);
         }
+        let path = self.path.join(CREDENTIALS);
         let credentials = file_format::generate(rng);
         self.fs.replace_file(&path, file_format::render(&credentials).as_bytes()).map_err(at(&path))?;
         #[expect(clippy::print_stderr, reason = "said once to whoever starts the gateway, and never to the log")]
@@ -107,7 +145,7 @@ impl DataDir {
     /// Writes the format where there is none or an earlier one. The catalog was opened and holds this run, nothing is written
     /// to it yet.
     pub(super) fn keep_format(&self) -> Result<(), DataDirError> {
-        let path = self.path.join("FORMAT");
+        let path = self.path.join(FORMAT_FILE);
         if self.read_text(&path)?.is_some_and(|text| text.trim() == FORMAT.to_string()) {
             return Ok(());
         }
@@ -115,7 +153,7 @@ impl DataDir {
     }
 
     fn check_format(&self) -> Result<(), DataDirError> {
-        let path = self.path.join("FORMAT");
+        let path = self.path.join(FORMAT_FILE);
         let Some(text) = self.read_text(&path)? else { return Ok(()) };
         let catalog = self.catalog_path();
         let len = match self.fs.open(&catalog).and_then(|file| file.len()) {

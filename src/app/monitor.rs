@@ -5,12 +5,12 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use http::{Method, Request, Response, StatusCode, header};
 
+use super::admin::refusal;
 use crate::store::Store;
 use crate::store::fsio::{SyncCounts, SyncKind};
 use crate::telemetry::health::Health;
 use crate::telemetry::metrics::{CONTENT_TYPE, Metrics, Synced};
 use crate::wire::Body;
-use crate::wire::handler::{Handler, handler};
 
 /// Answers for the gateway.
 #[derive(Clone)]
@@ -38,21 +38,9 @@ impl Monitor {
         let _: Result<(), _> = self.0.store.set(store);
     }
 
-    pub(super) fn handler(&self) -> Handler {
-        let monitor = self.clone();
-        handler(move |request| {
-            let answer = monitor.answer(&request);
-            async move { answer }
-        })
-    }
-
-    fn answer(&self, request: &Request<Body>) -> Response<Body> {
+    pub(super) fn answer(&self, request: &Request<Body>) -> Response<Body> {
         if !matches!(*request.method(), Method::GET | Method::HEAD) {
-            return json_error(
-                StatusCode::METHOD_NOT_ALLOWED,
-                "MethodNotAllowed",
-                "only GET and HEAD are answered here",
-            );
+            return refusal(StatusCode::METHOD_NOT_ALLOWED, "MethodNotAllowed", "only GET and HEAD are answered here");
         }
         match request.uri().path() {
             "/health/live" => text(StatusCode::OK, "text/plain; charset=utf-8", "live\n".to_owned()),
@@ -64,7 +52,7 @@ impl Monitor {
                 self.refresh();
                 text(StatusCode::OK, CONTENT_TYPE, self.0.metrics.encode())
             }
-            _ => json_error(StatusCode::NOT_FOUND, "NotFound", "there is nothing here"),
+            _ => refusal(StatusCode::NOT_FOUND, "NotFound", "there is nothing here"),
         }
     }
 
@@ -97,9 +85,4 @@ fn text(status: StatusCode, content_type: &'static str, body: String) -> Respons
     *response.status_mut() = status;
     response.headers_mut().insert(header::CONTENT_TYPE, header::HeaderValue::from_static(content_type));
     response
-}
-
-fn json_error(status: StatusCode, code: &str, message: &str) -> Response<Body> {
-    let body = serde_json::json!({ "error": { "code": code, "message": message } });
-    text(status, "application/json", body.to_string())
 }

@@ -6,6 +6,8 @@
 //! mechanism that is recognised and not built is refused, never taken for no credentials. Deliberately absent:
 //! signature version 2 in headers, SigV4A.
 
+use std::sync::Arc;
+
 use http::header::AUTHORIZATION;
 use http::{HeaderMap, HeaderValue};
 
@@ -45,7 +47,7 @@ pub use sigv4::{STS, SigningKey};
 /// Decides on whose behalf requests run.
 #[derive(Debug)]
 pub struct Authenticator {
-    keyring: Keyring,
+    keyring: Arc<Keyring>,
     region: String,
     sigv2_presign: bool,
     hosts: Vec<HeaderValue>,
@@ -104,8 +106,8 @@ impl Authenticated {
 
 impl Authenticator {
     /// An authenticator for the keys of `keyring`, which must sign for `region`. It refuses signature version 2.
-    pub fn new(keyring: Keyring, region: impl Into<String>) -> Self {
-        Self { keyring, region: region.into(), sigv2_presign: false, hosts: Vec::new() }
+    pub fn new(keyring: impl Into<Arc<Keyring>>, region: impl Into<String>) -> Self {
+        Self { keyring: keyring.into(), region: region.into(), sigv2_presign: false, hosts: Vec::new() }
     }
 
     /// The same, with URLs presigned and forms signed with signature version 2 accepted or not.

@@ -191,3 +191,24 @@ pub const RESERVE_MIN_BYTES: u64 = 256 << 20;
 pub const RESERVE_MAX_BYTES: u64 = 10 << 30;
 /// Free inodes kept back, on filesystems that count them.
 pub const RESERVE_INODES: u64 = 1024;
+
+/// Body of a request to the administration.
+pub const ADMIN_BODY_MAX_BYTES: usize = 64 << 10;
+/// Connections of the administration's socket at a time.
+pub const ADMIN_CONNECTIONS_MAX: usize = 64;
+/// A head of a request to that socket, and the longest pause in its body.
+pub const ADMIN_REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
+/// Items on one page of an administration's listing ...
+pub const ADMIN_PAGE_MAX: usize = 1000;
+/// ... and where the caller does not say.
+pub const ADMIN_PAGE_DEFAULT: usize = 100;
+/// Parts that one page of open uploads adds up, before it ends early.
+pub const ADMIN_PAGE_PARTS_MAX: usize = 100_000;
+/// Bearer tokens of one access key.
+pub const TOKENS_PER_KEY_MAX: usize = 1000;
+/// Life of a bearer token where its maker does not say.
+pub const TOKEN_LIFE_DEFAULT: Duration = Duration::from_secs(30 * 24 * 3600);
+/// Longest life of a bearer token.
+pub const TOKEN_LIFE_MAX: Duration = Duration::from_secs(366 * 24 * 3600);
+/// Name of an access key, in characters.
+pub const ACCESS_KEY_NAME_MAX_CHARACTERS: usize = 128;

@@ -3,17 +3,23 @@
 //! Exit codes: 0 good, 1 failed, 2 wrong usage or configuration. What went wrong is one line on stderr that names the
 //! flag, variable or key. Help and version go to stdout.
 
+mod bucket;
+mod completions;
 mod healthcheck;
+mod key;
+mod output;
 mod presign;
 mod serve;
+mod session;
+mod upload;
 
 use std::ffi::OsString;
 use std::fmt;
 use std::io::Write as _;
 use std::process::ExitCode;
 
-use clap::Parser as _;
 use clap::error::ErrorKind;
+use clap::{CommandFactory as _, Parser as _};
 
 use crate::config::{Config, Flags, Variables};
 
@@ -36,6 +42,17 @@ enum Command {
     Healthcheck(Flags),
     /// Mint a presigned URL, or say why one is refused; no gateway is needed
     Presign(Box<presign::Presign>),
+    /// Access keys and API tokens
+    #[command(subcommand)]
+    Key(key::Key),
+    /// Buckets, quotas and bucket policies
+    #[command(subcommand)]
+    Bucket(bucket::Bucket),
+    /// Open multipart uploads
+    #[command(subcommand)]
+    Upload(upload::Upload),
+    /// Print a completion script for a shell
+    Completions(completions::Completions),
 }
 
 /// Runs the command that `arguments` (the program's name first) ask for, with the settings of `environment` below its
@@ -57,11 +74,20 @@ pub fn run(
                 Err(error) => failure(&error, USAGE),
             };
         }
+        Command::Key(command) => return ended(command.run(&Variables::new(environment))),
+        Command::Bucket(command) => return ended(command.run(&Variables::new(environment))),
+        Command::Upload(command) => return ended(command.run(&Variables::new(environment))),
+        Command::Completions(command) => return ended(command.run(CommandLine::command())),
     };
     match Config::load(&flags, &Variables::new(environment)) {
         Ok(config) => run(config),
         Err(error) => failure(&error, USAGE),
     }
+}
+
+/// The exit code of a command, and the line that says why it failed.
+fn ended(outcome: Result<(), session::Failure>) -> ExitCode {
+    outcome.map_or_else(|failure| failure.exit(), |()| ExitCode::SUCCESS)
 }
 
 /// Says in one line what went wrong. Nothing can be done for a stderr that is closed.

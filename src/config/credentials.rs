@@ -34,6 +34,16 @@ pub fn generate(rng: &dyn Rng) -> Credentials {
     Credentials { access_key, secret_key: Secret::new(draw(rng, LETTERS_AND_DIGITS, SECRET_KEY_CHARS)) }
 }
 
+/// An access key that a setting would accept, too. The error says what is wrong with it.
+pub fn access_key(text: &str) -> Result<String, String> {
+    values::access_key(&[text.to_owned()])
+}
+
+/// A secret key that a setting would accept, too. The error does not repeat it.
+pub fn secret_key(text: &str) -> Result<Secret, String> {
+    values::secret_key(&[text.to_owned()])
+}
+
 /// The file's text.
 pub fn render(credentials: &Credentials) -> String {
     let Credentials { access_key, secret_key } = credentials;

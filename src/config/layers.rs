@@ -28,6 +28,21 @@ type Layer = BTreeMap<&'static str, Value>;
 #[derive(Clone, Default)]
 pub struct Flags(Layer);
 
+/// The flags of a command that administers a store: those that say which one, and who its root is.
+#[derive(Clone, Default)]
+pub struct StoreFlags(Flags);
+
+/// Their settings.
+const OF_THE_STORE: [&str; 7] =
+    ["config", "data-dir", "access-key", "secret-key", "tls-cert", "tls-key", "tls-self-signed"];
+
+impl StoreFlags {
+    /// The flags, to be laid over the other layers.
+    pub fn flags(&self) -> &Flags {
+        &self.0
+    }
+}
+
 /// The environment, as far as it concerns settings: what begins with `WHARF_`, and the aliases.
 #[derive(Clone, Default)]
 pub struct Variables(BTreeMap<OsString, OsString>);
@@ -63,7 +78,8 @@ impl clap::Args for Flags {
 impl clap::FromArgMatches for Flags {
     fn from_arg_matches(matches: &clap::ArgMatches) -> Result<Self, clap::Error> {
         let given = |setting: &Setting| -> Option<Vec<String>> {
-            Some(matches.get_many::<String>(setting.name)?.cloned().collect())
+            // A command that has only some of the flags knows nothing of the others.
+            Some(matches.try_get_many::<String>(setting.name).ok()??.cloned().collect())
         };
         let value = |name, texts| Value { origin: Origin::Flag(name), texts };
         Ok(Self(SETTINGS.iter().filter_map(|s| given(s).map(|texts| (s.name, value(s.name, texts)))).collect()))
@@ -72,6 +88,27 @@ impl clap::FromArgMatches for Flags {
     fn update_from_arg_matches(&mut self, matches: &clap::ArgMatches) -> Result<(), clap::Error> {
         self.0.extend(Self::from_arg_matches(matches)?.0);
         Ok(())
+    }
+}
+
+impl clap::Args for StoreFlags {
+    fn augment_args(command: clap::Command) -> clap::Command {
+        let settings = SETTINGS.iter().filter(|setting| OF_THE_STORE.contains(&setting.name));
+        settings.fold(command, |command, setting| command.arg(argument(setting)))
+    }
+
+    fn augment_args_for_update(command: clap::Command) -> clap::Command {
+        Self::augment_args(command)
+    }
+}
+
+impl clap::FromArgMatches for StoreFlags {
+    fn from_arg_matches(matches: &clap::ArgMatches) -> Result<Self, clap::Error> {
+        Flags::from_arg_matches(matches).map(Self)
+    }
+
+    fn update_from_arg_matches(&mut self, matches: &clap::ArgMatches) -> Result<(), clap::Error> {
+        self.0.update_from_arg_matches(matches)
     }
 }
 

@@ -31,9 +31,10 @@ use crate::store::types::BucketName;
 use crate::wire::base_url::BaseUrl;
 use crate::wire::cors::Pattern;
 
-pub use layers::{Flags, Variables};
+pub use layers::{Flags, StoreFlags, Variables};
 use settings::{SETTINGS, Setting};
 pub use urls::{presign_life, reachable};
+pub use values::{bucket_name, duration, size};
 
 /// Everything a gateway is told, checked. Addresses, paths and times are ready to be used.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -121,12 +121,17 @@ pub(super) fn buckets(texts: &[String]) -> Result<Vec<BucketName>, String> {
                 "{item:?}: buckets have no {property:?} property in this version; give {name:?} alone"
             ));
         }
-        if item == "minio" {
-            return Err("\"minio\" is no bucket name: /minio/health/... answers probes".to_owned());
-        }
-        BucketName::parse(item).ok_or_else(|| {
-            format!("{item:?} is not a bucket name (3 to 63 of a-z, 0-9, . and -, by the rules of Amazon S3)")
-        })
+        bucket_name(item)
+    })
+}
+
+/// The name of a bucket that clients can reach. The error says what is wrong with it.
+pub fn bucket_name(text: &str) -> Result<BucketName, String> {
+    if text == "minio" {
+        return Err("\"minio\" is no bucket name: /minio/health/... answers probes".to_owned());
+    }
+    BucketName::parse(text).ok_or_else(|| {
+        format!("{text:?} is not a bucket name (3 to 63 of a-z, 0-9, . and -, by the rules of Amazon S3)")
     })
 }
 
@@ -220,7 +225,7 @@ pub(super) fn drain(texts: &[String]) -> Result<Duration, String> {
 }
 
 /// `7d`, `15m`, `1h30m`, `500ms`: whole numbers with units, from the largest unit down, each at most once.
-fn duration(text: &str) -> Result<Duration, String> {
+pub fn duration(text: &str) -> Result<Duration, String> {
     const UNITS: [(&str, u64); 5] = [("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1000), ("ms", 1)];
     let wrong = || format!("expected a duration such as 7d, 15m, 1h30m or 8s, found {text:?}");
     let mut rest = text;
@@ -254,7 +259,7 @@ pub(super) fn reserve(texts: &[String]) -> Result<Reserve, String> {
 
 /// `1GiB`, `500MB`, `4096`: a whole number of bytes, with a decimal or binary unit in any case. `K`, `M`, `G` alone mean
 /// one thing to some and another to others, and are refused.
-fn size(text: &str) -> Result<u64, String> {
+pub fn size(text: &str) -> Result<u64, String> {
     let wrong = || format!("expected a size such as 1GiB, 500MB or 1%, found {text:?}");
     let (digits, unit) = text.split_at(text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len()));
     let unit_bytes: u64 = match unit.trim_start().to_ascii_lowercase().as_str() {

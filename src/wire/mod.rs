@@ -1,4 +1,5 @@
-//! Rank 2: the vocabulary of HTTP that servers, clients and operations share. Knows no sockets, no S3, no storage.
+//! Rank 2: the vocabulary of HTTP that servers, clients and operations share. Knows no S3, no storage, and of sockets only
+//! how wharf's own [`client`] opens one.
 //!
 //! A [`Handler`] is an async function from a request to a response, and both carry the one streaming [`Body`].
 //! A [`form::Form`] reads the one kind of body that has a structure of its own.
@@ -6,6 +7,7 @@
 
 pub mod base_url;
 pub mod body;
+pub mod client;
 pub mod cors;
 pub mod error;
 pub mod form;
@@ -13,6 +15,7 @@ pub mod handler;
 pub mod idle;
 pub mod incoming;
 pub mod range;
+pub mod trust;
 
 pub use body::Body;
 pub use error::BodyError;

@@ -84,7 +84,10 @@ fn a_delete_of_many_asks_for_each() {
     let text = delete.send().ok(200).text();
     assert_eq!(xml::texts(xml::block(&text, "Deleted").unwrap(), "Key"), ["tmp/a"]);
     let error = xml::block(&text, "Error").unwrap();
-    assert_eq!((xml::texts(error, "Key"), xml::texts(error, "Code")), (vec!["kept".into()], vec!["AccessDenied".into()]));
+    assert_eq!(
+        (xml::texts(error, "Key"), xml::texts(error, "Code")),
+        (vec!["kept".into()], vec!["AccessDenied".into()])
+    );
     bucket.get("kept").send().ok(200);
 }
 
@@ -170,9 +173,7 @@ fn what_is_blocked_no_acl_and_no_policy_opens() {
     let gateway = Gateway::shared();
     let bucket = gateway.bucket();
     let block = |method: &str| bucket.request(method).raw_query("publicAccessBlock");
-    let document = |inside: &str| {
-        format!("<PublicAccessBlockConfiguration>{inside}</PublicAccessBlockConfiguration>")
-    };
+    let document = |inside: &str| format!("<PublicAccessBlockConfiguration>{inside}</PublicAccessBlockConfiguration>");
     let put = |inside: &str| block("PUT").body(document(inside)).send();
     block("GET").send().refused(404, "NoSuchPublicAccessBlockConfiguration");
     bucket.put("open", "o").header("x-amz-acl", "public-read").send().ok(200);
@@ -211,7 +212,8 @@ fn buckets_are_made_with_an_acl() {
     let bucket = Bucket { gateway: &gateway, name: gateway.bucket_name() };
     let create = || bucket.request("PUT");
     create().header("x-amz-acl", "everyone").send().refused(400, "InvalidArgument");
-    let contradiction = create().header("x-amz-acl", "public-read").header("x-amz-object-ownership", "BucketOwnerEnforced");
+    let contradiction =
+        create().header("x-amz-acl", "public-read").header("x-amz-object-ownership", "BucketOwnerEnforced");
     contradiction.send().refused(400, "InvalidBucketAclWithObjectOwnership");
     create().header("x-amz-object-ownership", "Mine").send().refused(400, "InvalidArgument");
     bucket.request("HEAD").send().ok(404);

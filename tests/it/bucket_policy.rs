@@ -100,7 +100,11 @@ fn a_denial_outweighs_everything_but_the_way_back() {
     let gateway = Gateway::shared();
     let bucket = gateway.bucket();
     bucket.put("k", "v").send().ok(200);
-    put(&bucket, "{\"Effect\":\"Deny\",\"Principal\":\"*\",\"Action\":\"s3:*\",\"Resource\":[\"BUCKET\",\"BUCKET/*\"]}").ok(204);
+    put(
+        &bucket,
+        "{\"Effect\":\"Deny\",\"Principal\":\"*\",\"Action\":\"s3:*\",\"Resource\":[\"BUCKET\",\"BUCKET/*\"]}",
+    )
+    .ok(204);
     bucket.get("k").send().refused(403, "AccessDenied");
     bucket.get("k").presigned(MINUTE).send().refused(403, "AccessDenied");
     bucket.list().send().refused(403, "AccessDenied");
@@ -125,7 +129,13 @@ fn conditions_look_at_the_request() {
             ),
         )
         .ok(204);
-        bucket.get("k").anonymous().header("referer", "https://a.example/page").header("user-agent", "tests").send().status
+        bucket
+            .get("k")
+            .anonymous()
+            .header("referer", "https://a.example/page")
+            .header("user-agent", "tests")
+            .send()
+            .status
     };
     for (condition, status) in [
         ("{\"IpAddress\":{\"aws:SourceIp\":\"127.0.0.0/8\"}}", 200),

@@ -19,8 +19,11 @@ mod request;
 mod signer;
 mod xml;
 
-mod attacks;
 mod acl;
+mod admin;
+mod admin_api;
+mod admin_offline;
+mod attacks;
 mod auth_header;
 mod auth_presigned;
 mod auth_sigv2;

@@ -1,5 +1,6 @@
 //! The check against a real listener on loopback: what counts as ready, and which certificate is trusted.
 
+use std::io;
 use std::net::TcpListener;
 use std::path::PathBuf;
 use std::thread::JoinHandle;
@@ -62,7 +63,11 @@ fn ready_is_200_and_nothing_else() {
         let server = answer_once(listener, None, answer);
         let outcome = probe(&config(&["--api-listen", &address]), TIMEOUT);
         assert_eq!(outcome.is_ok(), ready, "{answer:?}: {outcome:?}");
-        assert!(server.join().unwrap().starts_with("GET /health/ready HTTP/1.1\r\nHost: 127.0.0.1:"));
+        let asked = server.join().unwrap();
+        assert!(
+            asked.starts_with("GET /health/ready HTTP/1.1\r\n") && asked.contains("\r\nhost: 127.0.0.1:"),
+            "{asked}"
+        );
     }
 }
 
@@ -71,7 +76,7 @@ fn nobody_listening_is_not_ready() {
     let (listener, address) = wildcard();
     drop(listener);
     let error = probe(&config(&["--api-listen", &address]), TIMEOUT).unwrap_err();
-    assert!(matches!(error, ProbeError::Unreachable(..)), "{error}");
+    assert!(matches!(error, ProbeError::NoAnswer(_, ClientError::Unreachable(_))), "{error}");
     assert_eq!(error.exit_code(), 1);
 }
 
@@ -79,7 +84,7 @@ fn nobody_listening_is_not_ready() {
 fn a_gateway_that_hangs_is_not_ready() {
     let (listener, address) = wildcard();
     let error = probe(&config(&["--api-listen", &address]), Duration::from_millis(20)).unwrap_err();
-    assert!(matches!(error, ProbeError::Silent(..)), "{error}");
+    assert!(matches!(error, ProbeError::NoAnswer(_, ClientError::Silent(_))), "{error}");
     assert_eq!(error.exit_code(), 1);
     drop(listener);
 }
@@ -92,7 +97,7 @@ fn a_free_port_cannot_be_known() {
 }
 
 /// A certificate for a name that is not this machine's, and a server that shows it.
-fn certificate(directory: &Path, name: &str) -> (PathBuf, ServerConfig) {
+fn certified(directory: &Path, name: &str) -> (PathBuf, ServerConfig) {
     let pair = rcgen::generate_simple_self_signed(vec!["elsewhere.example".to_owned()]).unwrap();
     let path = directory.join(name);
     std::fs::write(&path, pair.cert.pem()).unwrap();
@@ -105,11 +110,11 @@ fn certificate(directory: &Path, name: &str) -> (PathBuf, ServerConfig) {
 #[test]
 fn exactly_the_configured_certificate_is_trusted() {
     let directory = tempfile::tempdir().unwrap();
-    let (mine, server) = certificate(directory.path(), "mine.pem");
-    let (theirs, _) = certificate(directory.path(), "theirs.pem");
+    let (mine, server) = certified(directory.path(), "mine.pem");
+    let (theirs, _) = certified(directory.path(), "theirs.pem");
     for (trusted, ready) in [(&mine, true), (&theirs, false)] {
         let (listener, address) = wildcard();
-        let thread = answer_once(listener, Some(server.clone()), b"HTTP/1.1 200 OK\r\n\r\n");
+        let thread = answer_once(listener, Some(server.clone()), b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
         let arguments = ["--api-listen", &address, "--tls-key", "unread.pem", "--tls-cert", trusted.to_str().unwrap()];
         let outcome = probe(&config(&arguments), TIMEOUT);
         assert_eq!(outcome.is_ok(), ready, "{outcome:?}");
@@ -117,5 +122,5 @@ fn exactly_the_configured_certificate_is_trusted() {
     }
     let empty = directory.path().join("empty.pem");
     std::fs::write(&empty, "").unwrap();
-    assert!(matches!(trust(&empty), Err(ProbeError::Certificate(_))));
+    assert!(matches!(certificate(&empty), Err(ProbeError::Certificate(_))));
 }

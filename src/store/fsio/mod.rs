@@ -15,6 +15,7 @@
 pub mod backend;
 pub mod real;
 pub mod sim;
+pub mod socket;
 
 use std::fmt;
 use std::io::{self, IoSlice};
