@@ -50,7 +50,7 @@ pub struct Config {
     /// The region that requests are signed for.
     pub region: String,
     /// Buckets made at start where they are missing.
-    pub buckets: Vec<BucketName>,
+    pub buckets: Vec<StartBucket>,
     /// What clients reach the S3 listeners as; empty where nobody said.
     pub public_urls: Vec<BaseUrl>,
     /// What clients reach the API listeners as.
@@ -79,6 +79,15 @@ pub struct Config {
     pub drain_timeout: Duration,
     /// Directives of `tracing_subscriber::EnvFilter`, known to parse.
     pub log: String,
+}
+
+/// A bucket that is to be there from the start on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StartBucket {
+    /// Its name.
+    pub name: BucketName,
+    /// Whether everybody may read its objects, by its policy, unless it has one already.
+    pub public: bool,
 }
 
 /// An access key and its secret.

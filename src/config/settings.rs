@@ -132,8 +132,8 @@ pub const SETTINGS: &[Setting] = &[
     },
     Setting {
         name: "bucket",
-        value_name: "NAME",
-        about: "Bucket made at start if missing; several allowed, an empty list makes none",
+        value_name: "NAME[:public]",
+        about: "Bucket made at start if missing, with :public one whose objects everybody may read; several allowed, an empty list makes none",
         default: Default::Text("uploads"),
         example: "uploads",
         many: true,

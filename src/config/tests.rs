@@ -83,7 +83,7 @@ fn flag_over_environment_over_file_over_default() {
 
     let config = load(&["--bucket", "flag-bucket"], &environment).unwrap();
     assert_eq!(
-        config.buckets.iter().map(BucketName::as_str).collect::<Vec<_>>(),
+        config.buckets.iter().map(|bucket| bucket.name.as_str()).collect::<Vec<_>>(),
         ["flag-bucket"],
         "lists are not merged"
     );

@@ -9,7 +9,7 @@ use std::time::Duration;
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::LevelFilter;
 
-use super::{Durability, Reserve, Secret};
+use super::{Durability, Reserve, Secret, StartBucket};
 use crate::base::limits::PRESIGN_MAX;
 use crate::store::types::BucketName;
 use crate::wire::base_url::BaseUrl;
@@ -114,15 +114,24 @@ pub(super) fn region(texts: &[String]) -> Result<String, String> {
     }
 }
 
-pub(super) fn buckets(texts: &[String]) -> Result<Vec<BucketName>, String> {
-    each(texts, |item| {
-        if let Some((name, property)) = item.split_once(':') {
-            return Err(format!(
-                "{item:?}: buckets have no {property:?} property in this version; give {name:?} alone"
-            ));
+/// `NAME` or `NAME:public`, each name once.
+pub(super) fn buckets(texts: &[String]) -> Result<Vec<StartBucket>, String> {
+    let mut buckets: Vec<StartBucket> = Vec::new();
+    for item in items(texts) {
+        let (name, public) = match item.split_once(':') {
+            None => (item, false),
+            Some((name, "public")) => (name, true),
+            Some((name, property)) => {
+                return Err(format!("{item:?}: a bucket has no {property:?}; expected {name:?} or \"{name}:public\""));
+            }
+        };
+        let name = bucket_name(name)?;
+        if buckets.iter().any(|bucket| bucket.name == name) {
+            return Err(format!("{name} is given twice"));
         }
-        bucket_name(item)
-    })
+        buckets.push(StartBucket { name, public });
+    }
+    Ok(buckets)
 }
 
 /// The name of a bucket that clients can reach. The error says what is wrong with it.
@@ -415,7 +424,11 @@ mod tests {
             assert!(domains(&one(bad)).is_err(), "{bad}");
         }
         assert!(buckets(&one("a-bucket,another")).is_ok());
-        assert!(buckets(&one("uploads:public")).unwrap_err().contains("\"uploads\" alone"));
+        let public = buckets(&one("a-bucket,another:public")).unwrap();
+        assert_eq!(public.iter().map(|bucket| bucket.public).collect::<Vec<_>>(), [false, true]);
+        for bad in ["uploads:private", "uploads:", "uploads,uploads:public", "uploads:public:public"] {
+            assert!(buckets(&one(bad)).is_err(), "{bad}");
+        }
         assert!(buckets(&one("Bucket")).is_err());
         assert!(region(&one("eu-central-1")).is_ok());
         assert!(region(&one("eu/central")).is_err());
