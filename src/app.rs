@@ -39,6 +39,7 @@ use crate::telemetry::health::Health;
 use crate::telemetry::log;
 use crate::telemetry::metrics::Metrics;
 use crate::wire::handler::{Handler, handler};
+use crate::wire::network::Networks;
 
 use data_dir::{DataDir, DataDirError};
 use workers::{Driven, Pace};
@@ -156,16 +157,15 @@ async fn run(config: Config, stop: StopSignal, reload: Bell) -> Result<(), Error
 }
 
 /// Both listeners, bound before anything slow begins.
-fn bind(
-    config: &Config,
-    tls: Option<Arc<rustls::ServerConfig>>,
-    metrics: &Metrics,
-) -> Result<(Server, Server), Error> {
+fn bind(config: &Config, tls: Option<Arc<rustls::ServerConfig>>, metrics: &Metrics) -> Result<(Server, Server), Error> {
     let bind = |listen: &[SocketAddr]| {
         Server::bind(server::Config {
             listen: listen.to_vec(),
             tls: tls.clone(),
-            limits: server::Limits::default(),
+            limits: server::Limits {
+                uncapped: Networks::loopback().and(&config.trusted_proxies),
+                ..server::Limits::default()
+            },
             metrics: metrics.clone(),
         })
     };
@@ -355,6 +355,7 @@ fn mount(
             shares: Shares::default(),
             region: config.region.clone(),
             domains: config.domains.clone(),
+            trusted_proxies: config.trusted_proxies.clone(),
             authenticator: Authenticator::new(keyring, config.region.clone()).sigv2_presign(config.sigv2_presign),
             store: Arc::clone(store),
             metrics: metrics.clone(),

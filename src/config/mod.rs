@@ -27,6 +27,7 @@ use std::time::Duration;
 pub use crate::store::fsio::Durability;
 pub use crate::store::room::Reserve;
 use crate::store::types::BucketName;
+use crate::wire::network::Networks;
 
 pub use layers::{Flags, Variables};
 use settings::{SETTINGS, Setting};
@@ -48,6 +49,8 @@ pub struct Config {
     pub buckets: Vec<BucketName>,
     /// Host names, in lower case, under which `bucket.DOMAIN` addresses a bucket.
     pub domains: Vec<String>,
+    /// Proxies whose word for the client's host, scheme and address is taken.
+    pub trusted_proxies: Networks,
     /// Certificate and key of every listener; none serves plain HTTP.
     pub tls: Option<TlsFiles>,
     /// Whether the gateway makes those files itself where they are missing.
@@ -195,6 +198,7 @@ impl Draft {
                 region: String::new(),
                 buckets: Vec::new(),
                 domains: Vec::new(),
+                trusted_proxies: Networks::default(),
                 tls: None,
                 tls_self_signed: false,
                 durability: Durability::Strict,

@@ -51,6 +51,7 @@ fn nothing_set_gives_the_documented_defaults() {
         region: "us-east-1".to_owned(),
         buckets: vec![BucketName::parse("uploads").unwrap()],
         domains: vec!["localhost".to_owned()],
+        trusted_proxies: Networks::default(),
         tls: None,
         tls_self_signed: false,
         durability: Durability::Strict,

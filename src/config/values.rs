@@ -11,6 +11,7 @@ use tracing_subscriber::filter::LevelFilter;
 
 use super::{Durability, Reserve, Secret};
 use crate::store::types::BucketName;
+use crate::wire::network::{Network, Networks};
 
 /// Longest duration a setting may have: a hundred years, so that no sum of times overflows.
 const DURATION_MAX: Duration = Duration::from_secs(100 * 366 * 24 * 3600);
@@ -143,6 +144,14 @@ pub(super) fn domains(texts: &[String]) -> Result<Vec<String>, String> {
             Err(format!("expected a host name such as s3.example.com, without scheme, port or *, found {item:?}"))
         }
     })
+}
+
+pub(super) fn networks(texts: &[String]) -> Result<Networks, String> {
+    let network = |item: &str| {
+        let wrong = || format!("expected an address such as 10.0.0.1 or a range such as 10.0.0.0/8, found {item:?}");
+        Network::parse(item).ok_or_else(wrong)
+    };
+    each(texts, network).map(Networks::new)
 }
 
 pub(super) fn durability(texts: &[String]) -> Result<Durability, String> {

@@ -7,9 +7,12 @@
 pub mod body;
 pub mod error;
 pub mod form;
+pub mod forwarded;
 pub mod handler;
+pub mod host;
 pub mod idle;
 pub mod incoming;
+pub mod network;
 pub mod range;
 
 pub use body::Body;
