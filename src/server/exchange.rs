@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use futures_util::FutureExt;
-use http::header::{CONNECTION, CONTENT_LENGTH, EXPECT, TRANSFER_ENCODING};
+use http::header::{CONNECTION, EXPECT};
 use http::{HeaderValue, Method, Request, Response, StatusCode, Version};
 use http_body::Body as _;
 use hyper::body::Incoming;
@@ -31,11 +31,6 @@ pub(super) struct Conduct {
 /// Answers one request.
 pub(super) async fn answer(shared: Arc<Shared>, conduct: Conduct, request: Request<Incoming>) -> Response<Body> {
     let (mut head, incoming) = request.into_parts();
-    if head.headers.contains_key(TRANSFER_ENCODING) {
-        // The coding frames the body and the length frames nothing (RFC 9112 section 6.3): whoever relied on it would be
-        // deceived, a signature that covers it first of all.
-        head.headers.remove(CONTENT_LENGTH);
-    }
     let waits = head.version >= Version::HTTP_11 && expects_continue(&head.headers);
     let closes_at_end = head.version < Version::HTTP_11 && head.method != Method::HEAD;
     // hyper sends no `100 Continue` for an empty body. botocore, told a final status while it waits for that line, reads

@@ -10,7 +10,7 @@ const OTHERS: [(&str, &str); 6] = [
     ("content-length: 6\r\n", "hello!"),
     ("content-length: 0\r\n", ""),
     ("transfer-encoding: chunked\r\n", "5\r\nhello\r\n0\r\n\r\n"),
-    // The length that was signed is there, but it is not what frames the body.
+    // The length that was signed is there, but frames nothing (RFC 9112 section 6.3): it is no header of the request.
     ("content-length: 5\r\ntransfer-encoding: chunked\r\n", "6\r\nhello!\r\n0\r\n\r\n"),
     ("transfer-encoding: chunked\r\ncontent-length: 5\r\n", "6\r\nhello!\r\n0\r\n\r\n"),
 ];
