@@ -48,9 +48,10 @@ use crate::telemetry::log;
 use crate::telemetry::metrics::Metrics;
 use crate::wire::base_url::BaseUrl;
 use crate::wire::handler::{Handler, handler};
+use crate::wire::network::Networks;
 
-use admin::{Admin, public_read_policy};
 use admin::socket::AdminSocket;
+use admin::{Admin, public_read_policy};
 use api::Api;
 use data_dir::{DataDir, DataDirError};
 use keys::KeysError;
@@ -158,7 +159,7 @@ async fn run(config: Config, stop: StopSignal, reload: Bell) -> Result<(), Error
     let tls = tls.map(|watcher| Driven::start(watcher, Pace::Full, metrics.clone())).transpose()?;
     let (s3_addrs, api_addrs) = (s3_server.local_addrs().to_vec(), api_server.local_addrs().to_vec());
     let monitor = monitor::Monitor::new(health.clone(), metrics.clone(), Arc::clone(data_dir.fs().sync_counts()));
-    let mounted = Api::new(monitor.clone());
+    let mounted = Api::new(monitor.clone(), config.trusted_proxies.clone());
     let api = api_server.serve(mounted.handler());
     let front = Front::default();
     let cors = Defaults::new(&api_addrs, config.tls.is_some(), &config.cors_allow_origins, &config.domains);
@@ -199,7 +200,10 @@ fn bind(config: &Config, tls: Option<Arc<rustls::ServerConfig>>, metrics: &Metri
         Server::bind(server::Config {
             listen: listen.to_vec(),
             tls: tls.clone(),
-            limits: server::Limits::default(),
+            limits: server::Limits {
+                uncapped: Networks::loopback().and(&config.trusted_proxies),
+                ..server::Limits::default()
+            },
             metrics: metrics.clone(),
         })
     };
@@ -446,6 +450,7 @@ fn mount(
             authenticator: Authenticator::new(keyring, config.region.clone())
                 .sigv2_presign(config.sigv2_presign)
                 .public_hosts(config.public_urls.iter().map(BaseUrl::host)),
+            trusted_proxies: config.trusted_proxies.clone(),
             store: Arc::clone(store),
             metrics: metrics.clone(),
             health: health.clone(),

@@ -1,6 +1,6 @@
 //! `wharf healthcheck`: asks the gateway of the same settings whether it is ready, so that a container needs no curl.
 //!
-//! Over TLS exactly the certificate of `--tls-cert` is trusted, whatever name it carries: the question goes to this
+//! Over TLS exactly the certificate of the settings is trusted, whatever name it carries: the question goes to this
 //! machine, and whoever answers must hold that certificate's key.
 
 use std::net::SocketAddr;

@@ -30,6 +30,7 @@ pub use crate::store::room::Reserve;
 use crate::store::types::BucketName;
 use crate::wire::base_url::BaseUrl;
 use crate::wire::cors::Pattern;
+use crate::wire::network::Networks;
 
 pub use layers::{Flags, StoreFlags, Variables};
 use settings::{SETTINGS, Setting};
@@ -61,6 +62,8 @@ pub struct Config {
     pub domains: Vec<String>,
     /// Origins whose pages may use every bucket, beside the console's own.
     pub cors_allow_origins: Vec<Pattern>,
+    /// Proxies whose word for the client's host, scheme and address is taken.
+    pub trusted_proxies: Networks,
     /// Certificate and key of every listener; none serves plain HTTP.
     pub tls: Option<TlsFiles>,
     /// Whether the gateway makes those files itself where they are missing.
@@ -223,6 +226,7 @@ impl Draft {
                 internal_url: None,
                 domains: Vec::new(),
                 cors_allow_origins: Vec::new(),
+                trusted_proxies: Networks::default(),
                 tls: None,
                 tls_self_signed: false,
                 durability: Durability::Strict,

@@ -189,6 +189,16 @@ pub const SETTINGS: &[Setting] = &[
         ..ROW
     },
     Setting {
+        name: "trusted-proxy",
+        value_name: "ADDRESS|CIDR",
+        about: "Proxy whose X-Forwarded-Host, -Proto and -For (or Forwarded) are believed; several allowed",
+        default: Default::Absent("none: these headers mean nothing"),
+        example: "10.0.0.0/8",
+        many: true,
+        set: |draft, texts| values::networks(texts).map(|networks| draft.config.trusted_proxies = networks),
+        ..ROW
+    },
+    Setting {
         name: "tls-cert",
         value_name: "FILE",
         about: "Certificate chain in PEM for every listener; read again when it changes",

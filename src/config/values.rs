@@ -14,6 +14,7 @@ use crate::base::limits::PRESIGN_MAX;
 use crate::store::types::BucketName;
 use crate::wire::base_url::BaseUrl;
 use crate::wire::cors::Pattern;
+use crate::wire::network::{Network, Networks};
 
 /// Longest duration a setting may have: a hundred years, so that no sum of times overflows.
 const DURATION_MAX: Duration = Duration::from_secs(100 * 366 * 24 * 3600);
@@ -203,6 +204,14 @@ pub(super) fn presign_life(texts: &[String]) -> Result<Duration, String> {
         }
         life => Ok(life),
     }
+}
+
+pub(super) fn networks(texts: &[String]) -> Result<Networks, String> {
+    let network = |item: &str| {
+        let wrong = || format!("expected an address such as 10.0.0.1 or a range such as 10.0.0.0/8, found {item:?}");
+        Network::parse(item).ok_or_else(wrong)
+    };
+    each(texts, network).map(Networks::new)
 }
 
 pub(super) fn durability(texts: &[String]) -> Result<Durability, String> {

@@ -11,9 +11,12 @@ pub mod client;
 pub mod cors;
 pub mod error;
 pub mod form;
+pub mod forwarded;
 pub mod handler;
+pub mod host;
 pub mod idle;
 pub mod incoming;
+pub mod network;
 pub mod range;
 pub mod trust;
 
