@@ -11,7 +11,7 @@
 //!
 //! 1. [`server`] accepts the connection (TLS or not), reads the head within a deadline and calls one handler.
 //! 2. [`s3`] finds bucket and key ([`s3::address`]), selects the operation (one static row each, `s3::ops`), authenticates
-//!    ([`auth`]), authorises, checks declared lengths and free room. Only then is the body read (this is when a waiting
+//!    ([`auth`]), authorises ([`s3::permission`]), checks declared lengths, free room and quota. Only then is the body read (this is when a waiting
 //!    client gets its `100 Continue`). A POST form carries its credentials in its first fields, so there it is the file that is
 //!    not read before all this.
 //! 3. The body's frames go, without copies, through the aws-chunked decoder where there is one (which verifies the chunks'
@@ -35,12 +35,12 @@
 //! | 0 | [`base`] | clock, rng, ids, limits, digests, buffers, workers | anything else |
 //! | 1 | [`telemetry`] | log, metrics, access log, health | |
 //! | 2 | [`wire`] | HTTP vocabulary: body, form, range, handler | |
-//! | 3 | [`auth`] | SigV4, URLs presigned with SigV2, POST forms and their policies, aws-chunked framing and its signatures | the store |
-//! | 3 | [`store`] | buckets, objects, uploads over catalog and blobs | HTTP, XML, identities |
+//! | 3 | [`auth`] | SigV4, presigned URLs made and verified, those of SigV2, POST forms and their policies, aws-chunked framing and its signatures; access keys, temporary credentials, tokens; the language of policies | the store |
+//! | 3 | [`store`] | buckets, objects, uploads, quotas, and small records of the ranks above, over catalog and blobs | HTTP, XML, identities |
 //! | 4 | [`server`] | listeners, TLS, deadlines, drain | S3 |
 //! | 4 | [`s3`] | the dialect: one file per operation | the server |
 //! | 5 | [`config`] | flags, environment, file: one validated value | |
-//! | 6 | [`app`] | composition root: opens, mounts, drives workers, drains | |
+//! | 6 | [`app`] | composition root: opens, mounts, drives workers, drains; keeps keys, and administers over `admin.sock` and port 9001 | |
 //! | 7 | [`cli`] | commands and exit codes | |
 //!
 //! Inside the store, `meta` and `blob` never import each other; both stand on `fsio`, the only code on the data path that
@@ -62,6 +62,9 @@
 //! - Whoever begins a blob looks after it until a commit that names it was answered; otherwise the sweep judges it
 //!   (`store::orphans`). There is no other clean-up path.
 //! - Every wait on a peer has a deadline, every buffer a size, every collection of outside input a limit ([`base::limits`]).
+//! - Permission is decided in one place ([`s3::permission`]), by policies and ACLs alone: owning something gives nothing by itself.
+//!   A change of keys or policies counts from the request on that comes after its answer.
+//! - Secrets are kept sealed and never shown again; what carries them has no `Debug` that tells.
 //! - What is recognised and not built answers 501, never a wrong success.
 //! - Tokio's timers, request latencies and the cryptography of TLS aside, nothing but [`base::clock`] reads the clock, [`base::rng`] randomness, `store::fsio` the disk: tests own time, chance
 //!   and power.

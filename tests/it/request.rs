@@ -63,6 +63,7 @@ impl<'a> Request<'a> {
                 access_key: ACCESS_KEY.to_owned(),
                 secret_key: SECRET_KEY.to_owned(),
                 region: "us-east-1".to_owned(),
+                service: "s3".to_owned(),
                 time: SystemTime::now(),
             },
         }
@@ -146,6 +147,11 @@ impl<'a> Request<'a> {
     pub(crate) fn signer(mut self, change: impl FnOnce(&mut Signer)) -> Self {
         change(&mut self.signer);
         self
+    }
+
+    /// Signed for this service.
+    pub(crate) fn service(self, service: &str) -> Self {
+        self.signer(|signer| service.clone_into(&mut signer.service))
     }
 
     /// What signs the chunks of its body, which may be set afterwards: its head does not depend on them.

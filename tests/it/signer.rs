@@ -21,6 +21,7 @@ pub(crate) struct Signer {
     pub access_key: String,
     pub secret_key: String,
     pub region: String,
+    pub service: String,
     pub time: SystemTime,
 }
 
@@ -75,7 +76,7 @@ impl Signer {
         let parameters = v4::SigningParams::builder()
             .identity(&identity)
             .region(&self.region)
-            .name("s3")
+            .name(&self.service)
             .time(self.time)
             .settings(settings)
             .build()
@@ -110,7 +111,7 @@ impl Signer {
         let canonical = format!("{method}\n{path}\n{query}\n{canonical_headers}\n{names}\n{payload_hash}");
         let scope = format!("{}/{}/s3/aws4_request", &date[..8], self.region);
         let text = format!("AWS4-HMAC-SHA256\n{date}\n{scope}\n{}", sha256_hex(canonical));
-        let key = generate_signing_key(&self.secret_key, self.time, &self.region, "s3");
+        let key = generate_signing_key(&self.secret_key, self.time, &self.region, &self.service);
         let signature = calculate_signature(key, text.as_bytes());
         let access_key = &self.access_key;
         let authorization =
@@ -138,7 +139,7 @@ impl Signer {
         let date = crate::digests::amz_date(self.time);
         let (_, seed) = authorization.rsplit_once("Signature=").unwrap();
         ChunkSigner {
-            key: generate_signing_key(&self.secret_key, self.time, &self.region, "s3").as_ref().to_vec(),
+            key: generate_signing_key(&self.secret_key, self.time, &self.region, &self.service).as_ref().to_vec(),
             head: format!("{date}\n{}/{}/s3/aws4_request", &date[..8], self.region),
             previous: seed.to_owned(),
         }
