@@ -27,8 +27,8 @@ use crate::base::offload::Offload;
 use crate::base::rng::{Rng, SystemRng};
 use crate::base::worker::{Bell, Next, Worker as _};
 use crate::config::{Config, Credentials};
-use crate::s3::rules::RulesCache;
 use crate::s3::cors::Defaults;
+use crate::s3::rules::RulesCache;
 use crate::s3::shares::Shares;
 use crate::s3::{self, S3, S3Config};
 use crate::server::{self, Running, Server};
@@ -103,12 +103,9 @@ impl Error {
     pub fn exit_code(&self) -> u8 {
         match self {
             Self::Setting(_) => 2,
-            Self::DataDir(_)
-            | Self::Catalog(_)
-            | Self::Store(_)
-            | Self::MasterKey(_)
-            | Self::Keys(_)
-            | Self::Io(_) => 1,
+            Self::DataDir(_) | Self::Catalog(_) | Self::Store(_) | Self::MasterKey(_) | Self::Keys(_) | Self::Io(_) => {
+                1
+            }
         }
     }
 
@@ -195,11 +192,7 @@ async fn run(config: Config, stop: StopSignal, reload: Bell) -> Result<(), Error
 }
 
 /// Both listeners, bound before anything slow begins.
-fn bind(
-    config: &Config,
-    tls: Option<Arc<rustls::ServerConfig>>,
-    metrics: &Metrics,
-) -> Result<(Server, Server), Error> {
+fn bind(config: &Config, tls: Option<Arc<rustls::ServerConfig>>, metrics: &Metrics) -> Result<(Server, Server), Error> {
     let bind = |listen: &[SocketAddr]| {
         Server::bind(server::Config {
             listen: listen.to_vec(),
@@ -400,12 +393,7 @@ impl Front {
 }
 
 /// A keyring with the root key; the kept keys come into it with [`Admin::new`].
-fn keyring(
-    data_dir: &DataDir,
-    root: &Credentials,
-    store: &Store,
-    rng: &dyn Rng,
-) -> Result<Arc<Keyring>, MasterError> {
+fn keyring(data_dir: &DataDir, root: &Credentials, store: &Store, rng: &dyn Rng) -> Result<Arc<Keyring>, MasterError> {
     let sealer = master::open(data_dir, store, rng)?;
     Ok(Arc::new(Keyring::new(&root.access_key, root.secret_key.expose(), sealer)))
 }

@@ -175,13 +175,8 @@ impl Keys {
         self.rng.fill(&mut bytes);
         let text = TOKEN_PREFIX.to_owned() + &URL_SAFE_NO_PAD.encode(bytes);
         let created = self.store.now();
-        let token = BearerToken {
-            hash: token_hash(&text),
-            access_key_id: id,
-            policy,
-            created,
-            expires: created.after(life),
-        };
+        let token =
+            BearerToken { hash: token_hash(&text), access_key_id: id, policy, created, expires: created.after(life) };
         let bytes = record::write_token(&token);
         let expires = Some(token.expires);
         self.store.put_record(RecordKind::Token, &token.hash, bytes, expires, Expected::Absent).await?;

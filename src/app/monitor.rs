@@ -40,11 +40,7 @@ impl Monitor {
 
     pub(super) fn answer(&self, request: &Request<Body>) -> Response<Body> {
         if !matches!(*request.method(), Method::GET | Method::HEAD) {
-            return refusal(
-                StatusCode::METHOD_NOT_ALLOWED,
-                "MethodNotAllowed",
-                "only GET and HEAD are answered here",
-            );
+            return refusal(StatusCode::METHOD_NOT_ALLOWED, "MethodNotAllowed", "only GET and HEAD are answered here");
         }
         match request.uri().path() {
             "/health/live" => text(StatusCode::OK, "text/plain; charset=utf-8", "live\n".to_owned()),

@@ -65,8 +65,7 @@ fn probe(config: &Config, timeout: Duration) -> Result<(), ProbeError> {
     };
     let mut request = Request::new(Bytes::new());
     *request.uri_mut() = http::Uri::from_static("/health/ready");
-    let runtime =
-        tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(ProbeError::Runtime)?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(ProbeError::Runtime)?;
     let answer = runtime
         .block_on(ask(&peer, request, Bounds { timeout, answer_max_bytes: ANSWER_MAX_BYTES }))
         .map_err(|error| ProbeError::NoAnswer(address, error))?;

@@ -77,6 +77,11 @@ pub(super) fn shown(item: &Value, name: &str) -> String {
     }
 }
 
+/// A member; null where there is none.
+pub(super) fn member(item: &Value, name: &str) -> Value {
+    item.get(name).cloned().unwrap_or_default()
+}
+
 /// A number of bytes in the largest binary unit that leaves at least one.
 pub(super) fn bytes(item: &Value, name: &str) -> String {
     const UNITS: [&str; 5] = ["KiB", "MiB", "GiB", "TiB", "PiB"];
@@ -113,12 +118,17 @@ mod tests {
         let rows = vec![vec!["a".to_owned(), "1".to_owned()], vec!["längere".to_owned(), String::new()]];
         assert_eq!(aligned(Some(&["KEY", "N"]), rows), "KEY      N\na        1\nlängere");
         assert_eq!(shown(&json!({"k": "a\u{1b}[2Jb\n"}), "k"), "a\u{fffd}[2Jb\u{fffd}");
-        assert_eq!((shown(&json!({"k": null}), "k"), shown(&json!({"k": true}), "k")), ("-".to_owned(), "true".to_owned()));
+        assert_eq!(
+            (shown(&json!({"k": null}), "k"), shown(&json!({"k": true}), "k")),
+            ("-".to_owned(), "true".to_owned())
+        );
     }
 
     #[test]
     fn sizes_and_ages() {
-        for (value, text) in [(0, "0 B"), (1023, "1023 B"), (1536, "1.5 KiB"), (5 << 30, "5.0 GiB"), (u64::MAX, "16383.9 PiB")] {
+        for (value, text) in
+            [(0, "0 B"), (1023, "1023 B"), (1536, "1.5 KiB"), (5 << 30, "5.0 GiB"), (u64::MAX, "16383.9 PiB")]
+        {
             assert_eq!(bytes(&json!({"n": value}), "n"), text);
         }
         for (value, text) in [(59, "59s"), (61, "1m1s"), (3700, "1h1m"), (90_000, "1d1h")] {

@@ -138,7 +138,8 @@ fn api(url: &str, connection: &Connection, config: &Config) -> Result<Route, Fai
     };
     let root = root_credentials(config)?;
     let pair = format!("{}:{}", root.access_key, root.secret_key.expose());
-    let mut authorization = HeaderValue::try_from(format!("Basic {}", STANDARD.encode(pair))).map_err(Failure::failed)?;
+    let mut authorization =
+        HeaderValue::try_from(format!("Basic {}", STANDARD.encode(pair))).map_err(Failure::failed)?;
     authorization.set_sensitive(true);
     Ok(Route::Api { peer, authorization })
 }

@@ -30,8 +30,8 @@ use crate::store::types::BucketName;
 use crate::wire::cors::Pattern;
 
 pub use layers::{Flags, StoreFlags, Variables};
-pub use values::{bucket_name, duration, size};
 use settings::{SETTINGS, Setting};
+pub use values::{bucket_name, duration, size};
 
 /// Everything a gateway is told, checked. Addresses, paths and times are ready to be used.
 #[derive(Clone, Debug, PartialEq, Eq)]

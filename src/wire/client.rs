@@ -105,7 +105,8 @@ async fn tls(
     port: u16,
     trust: &Arc<ClientConfig>,
 ) -> Result<tokio_rustls::client::TlsStream<TcpStream>, ClientError> {
-    let name = ServerName::try_from(host.to_owned()).map_err(|error| ClientError::Untrusted(io::Error::other(error)))?;
+    let name =
+        ServerName::try_from(host.to_owned()).map_err(|error| ClientError::Untrusted(io::Error::other(error)))?;
     let socket = tcp(host, port).await?;
     let connector = tokio_rustls::TlsConnector::from(Arc::clone(trust));
     connector.connect(name, socket).await.map_err(ClientError::Untrusted)

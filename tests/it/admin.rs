@@ -175,9 +175,10 @@ fn names_that_cannot_be_are_wrong_usage() {
     assert_failed(&wharf(&["bucket", "create", "minio"]), 2, "minio");
     assert_failed(&wharf(&["bucket", "quota", "nowhere", "1G"]), 2, "1G");
     assert_failed(&wharf(&["bucket", "delete", "nowhere"]), 1, "NoSuchBucket");
-    assert_failed(&wharf(&["upload", "abort", "a", "b"]), 2, "upload");
-    assert_failed(&wharf(&["key"]), 2, "key");
-    assert_failed(&wharf(&["key", "frobnicate"]), 2, "frobnicate");
+    assert_failed(&wharf(&["upload", "abort", "a", "b"]), 2, "UPLOAD_ID");
+    assert_failed(&wharf(&["upload", "abort", "--bucket", "uploads"]), 2, "BUCKET");
+    assert_failed(&run(crate::process::wharf(&["key"])), 2, "command");
+    assert_failed(&run(crate::process::wharf(&["key", "frobnicate"])), 2, "frobnicate");
     let policy = gateway.data_dir.join("policy.json");
     std::fs::write(&policy, r#"{"Version":"2012-10-17","Statement":[{"Effect":"Perhaps"}]}"#).unwrap();
     assert_failed(&wharf(&["key", "create", "--policy", policy.to_str().unwrap()]), 2, "");
@@ -192,7 +193,10 @@ fn buckets_have_quotas_and_policies() {
     gateway.request("PUT", "/pictures/a").body("hello").send().ok(200);
     let listed: Value = serde_json::from_str(&succeed(wharf(&["bucket", "list", "--json"]))).unwrap();
     let pictures = listed.as_array().unwrap().iter().find(|bucket| bucket["name"] == "pictures").unwrap();
-    assert_eq!((&pictures["objects"], &pictures["bytes"], &pictures["quota"]), (&1.into(), &5.into(), &(1 << 20).into()));
+    assert_eq!(
+        (&pictures["objects"], &pictures["bytes"], &pictures["quota"]),
+        (&1.into(), &5.into(), &(1 << 20).into())
+    );
     assert_eq!(pictures["policy"]["Statement"][0]["Principal"], "*");
     assert!(succeed(wharf(&["bucket", "list"])).contains("1.0 MiB"));
 
@@ -239,7 +243,10 @@ fn open_uploads_are_listed_and_aborted() {
     };
     let all = list(&[]);
     assert_eq!(all.iter().map(|upload| upload["key"].as_str().unwrap()).collect::<Vec<_>>(), ["a&b+c/ü", "b", "c"]);
-    assert_eq!((&all[2]["bytes"], &all[2]["parts"], &all[2]["bucket"]), (&23.into(), &2.into(), &second.name.clone().into()));
+    assert_eq!(
+        (&all[2]["bytes"], &all[2]["parts"], &all[2]["bucket"]),
+        (&23.into(), &2.into(), &second.name.clone().into())
+    );
     assert!(all[2]["ageSeconds"].as_u64().unwrap() < 60 && all[2]["initiated"].as_str().unwrap().ends_with('Z'));
     assert_eq!(list(&["--bucket", &first.name]).len(), 2);
     assert_eq!(list(&["--prefix", "a"]).len(), 1);

@@ -5,9 +5,7 @@ use percent_encoding::percent_decode_str;
 use serde_json::{Map, Value};
 
 use super::reply::AdminError;
-use crate::base::limits::{
-    ADMIN_BODY_MAX_BYTES, ADMIN_PAGE_DEFAULT, ADMIN_PAGE_MAX, QUERY_PARAMETERS_MAX,
-};
+use crate::base::limits::{ADMIN_BODY_MAX_BYTES, ADMIN_PAGE_DEFAULT, ADMIN_PAGE_MAX, QUERY_PARAMETERS_MAX};
 use crate::wire::{Body, BodyError};
 
 /// A request whose body has not been read.
@@ -57,11 +55,11 @@ impl Call {
     pub(super) fn page(&self) -> Result<PageRequest, AdminError> {
         let limit = match self.parameter("limit") {
             None => ADMIN_PAGE_DEFAULT,
-            Some(text) => text
-                .parse()
-                .ok()
-                .filter(|limit| (1..=ADMIN_PAGE_MAX).contains(limit))
-                .ok_or_else(|| AdminError::invalid(format!("\"limit\" must be a number from 1 to {ADMIN_PAGE_MAX}")))?,
+            Some(text) => {
+                text.parse().ok().filter(|limit| (1..=ADMIN_PAGE_MAX).contains(limit)).ok_or_else(|| {
+                    AdminError::invalid(format!("\"limit\" must be a number from 1 to {ADMIN_PAGE_MAX}"))
+                })?
+            }
         };
         Ok(PageRequest { after: self.parameter("after").unwrap_or_default().to_owned(), limit })
     }

@@ -91,26 +91,34 @@ fn describe_store(error: &StoreError) -> (StatusCode, &'static str, String) {
         StoreError::NotFound(Missing::Bucket) => {
             said(StatusCode::NOT_FOUND, "NoSuchBucket", "the bucket does not exist")
         }
-        StoreError::NotFound(Missing::Upload) => {
-            said(StatusCode::NOT_FOUND, "NoSuchUpload", "the upload does not exist; it may have been completed or aborted")
-        }
+        StoreError::NotFound(Missing::Upload) => said(
+            StatusCode::NOT_FOUND,
+            "NoSuchUpload",
+            "the upload does not exist; it may have been completed or aborted",
+        ),
         StoreError::NotFound(Missing::Object | Missing::Source) => {
             said(StatusCode::NOT_FOUND, "NoSuchKey", "the object does not exist")
         }
         StoreError::Exists => said(StatusCode::CONFLICT, "BucketAlreadyExists", "the bucket exists"),
         StoreError::NotEmpty => said(StatusCode::CONFLICT, "BucketNotEmpty", "the bucket still holds objects"),
-        StoreError::TooManyBuckets => said(StatusCode::BAD_REQUEST, "TooManyBuckets", "there are as many buckets as there may be"),
+        StoreError::TooManyBuckets => {
+            said(StatusCode::BAD_REQUEST, "TooManyBuckets", "there are as many buckets as there may be")
+        }
         StoreError::TooManyRecords => {
             said(StatusCode::BAD_REQUEST, "LimitExceeded", "there are as many access keys or tokens as there may be")
         }
-        StoreError::Precondition => said(StatusCode::PRECONDITION_FAILED, "PreconditionFailed", "a condition does not hold"),
+        StoreError::Precondition => {
+            said(StatusCode::PRECONDITION_FAILED, "PreconditionFailed", "a condition does not hold")
+        }
         StoreError::Conflict => {
             said(StatusCode::CONFLICT, "OperationAborted", "another request changed the same thing; try again")
         }
         StoreError::Invalid(error) => (StatusCode::BAD_REQUEST, "InvalidRequest", error.to_string()),
         StoreError::QuotaExceeded => said(StatusCode::BAD_REQUEST, "QuotaExceeded", "the bucket's quota is exceeded"),
         StoreError::Full => said(StatusCode::INSUFFICIENT_STORAGE, "InsufficientStorage", "no space is left"),
-        StoreError::Busy(_) => said(StatusCode::SERVICE_UNAVAILABLE, "ServiceUnavailable", "the store cannot answer now; try again"),
+        StoreError::Busy(_) => {
+            said(StatusCode::SERVICE_UNAVAILABLE, "ServiceUnavailable", "the store cannot answer now; try again")
+        }
         StoreError::Corrupt(why) | StoreError::Io(why) => internal(why),
     }
 }

@@ -19,9 +19,7 @@ use tokio::net::{UnixListener, UnixSocket, UnixStream};
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinHandle;
 
-use crate::base::limits::{
-    ADMIN_CONNECTIONS_MAX, ADMIN_REQUEST_TIMEOUT, CONNECTION_BUFFER_MAX_BYTES, HEADERS_MAX,
-};
+use crate::base::limits::{ADMIN_CONNECTIONS_MAX, ADMIN_REQUEST_TIMEOUT, CONNECTION_BUFFER_MAX_BYTES, HEADERS_MAX};
 use crate::store::fsio::socket::{SocketAddress, make_private, remove_socket};
 use crate::wire::{Body, Handler};
 

@@ -64,7 +64,10 @@ fn ready_is_200_and_nothing_else() {
         let outcome = probe(&config(&["--api-listen", &address]), TIMEOUT);
         assert_eq!(outcome.is_ok(), ready, "{answer:?}: {outcome:?}");
         let asked = server.join().unwrap();
-        assert!(asked.starts_with("GET /health/ready HTTP/1.1\r\n") && asked.contains("\r\nhost: 127.0.0.1:"), "{asked}");
+        assert!(
+            asked.starts_with("GET /health/ready HTTP/1.1\r\n") && asked.contains("\r\nhost: 127.0.0.1:"),
+            "{asked}"
+        );
     }
 }
 
