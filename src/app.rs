@@ -26,7 +26,7 @@ use crate::base::limits::{READ_BUFFERS_KEPT, READ_UNIT_BYTES};
 use crate::base::offload::Offload;
 use crate::base::rng::{Rng, SystemRng};
 use crate::base::worker::{Bell, Next, Worker as _};
-use crate::config::{Config, Credentials};
+use crate::config::{Config, Credentials, StartBucket};
 use crate::s3::cors::Defaults;
 use crate::s3::rules::RulesCache;
 use crate::s3::shares::Shares;
@@ -41,14 +41,17 @@ use crate::store::meta::commit::Committer;
 use crate::store::meta::local::{CatalogEvent, LocalMeta};
 use crate::store::meta::{Meta, MetaError};
 use crate::store::runs::Run;
+use crate::store::types::DocumentKind;
 use crate::store::{self, Store, runs, usage};
 use crate::telemetry::health::Health;
 use crate::telemetry::log;
 use crate::telemetry::metrics::Metrics;
+use crate::wire::base_url::BaseUrl;
 use crate::wire::handler::{Handler, handler};
+use crate::wire::network::Networks;
 
-use admin::Admin;
 use admin::socket::AdminSocket;
+use admin::{Admin, public_read_policy};
 use api::Api;
 use data_dir::{DataDir, DataDirError};
 use keys::KeysError;
@@ -156,7 +159,7 @@ async fn run(config: Config, stop: StopSignal, reload: Bell) -> Result<(), Error
     let tls = tls.map(|watcher| Driven::start(watcher, Pace::Full, metrics.clone())).transpose()?;
     let (s3_addrs, api_addrs) = (s3_server.local_addrs().to_vec(), api_server.local_addrs().to_vec());
     let monitor = monitor::Monitor::new(health.clone(), metrics.clone(), Arc::clone(data_dir.fs().sync_counts()));
-    let mounted = Api::new(monitor.clone());
+    let mounted = Api::new(monitor.clone(), config.trusted_proxies.clone());
     let api = api_server.serve(mounted.handler());
     let front = Front::default();
     let cors = Defaults::new(&api_addrs, config.tls.is_some(), &config.cors_allow_origins, &config.domains);
@@ -197,7 +200,10 @@ fn bind(config: &Config, tls: Option<Arc<rustls::ServerConfig>>, metrics: &Metri
         Server::bind(server::Config {
             listen: listen.to_vec(),
             tls: tls.clone(),
-            limits: server::Limits::default(),
+            limits: server::Limits {
+                uncapped: Networks::loopback().and(&config.trusted_proxies),
+                ..server::Limits::default()
+            },
             metrics: metrics.clone(),
         })
     };
@@ -308,12 +314,13 @@ async fn open_store(
     metrics: Metrics,
 ) -> Result<Opened, Error> {
     let (store, run) = begin_run(config, data_dir, catalog, clock, rng, metrics.clone()).await?;
-    for name in &config.buckets {
-        match store.create_bucket(name, None).await {
-            Ok(_) | Err(StoreError::Exists) => {}
+    for bucket in &config.buckets {
+        match begin_bucket(&store, bucket).await {
             // The gateway starts all the same: what makes room must work.
-            Err(StoreError::Full) => tracing::warn!(%name, "no room for the bucket: it is made at the next start"),
-            Err(error) => return Err(error.into()),
+            Err(StoreError::Full) => {
+                tracing::warn!(name = %bucket.name, "no room for the bucket: it is made at the next start");
+            }
+            done => done?,
         }
     }
     let expire = Expire::new(Arc::clone(&store), config.expire_uploads);
@@ -325,6 +332,19 @@ async fn open_store(
         run: run.number,
         store,
     })
+}
+
+/// Makes a bucket that is to be there, and opens it where it is to be public and nobody has said otherwise.
+async fn begin_bucket(store: &Store, wanted: &StartBucket) -> Result<(), StoreError> {
+    match store.create_bucket(&wanted.name, None).await {
+        Ok(_) | Err(StoreError::Exists) => {}
+        Err(error) => return Err(error),
+    }
+    let bucket = store.bucket(&wanted.name)?;
+    if !wanted.public || store.bucket_document(&bucket, DocumentKind::Policy)?.is_some() {
+        return Ok(());
+    }
+    store.put_bucket_document(&bucket, DocumentKind::Policy, public_read_policy(&wanted.name).into_bytes()).await
 }
 
 /// Counts what is there, where no earlier start did. That may take long, so it has a thread of its own, and a signal still ends
@@ -427,7 +447,10 @@ fn mount(
             rules: RulesCache::default(),
             region: config.region.clone(),
             domains: config.domains.clone(),
-            authenticator: Authenticator::new(keyring, config.region.clone()).sigv2_presign(config.sigv2_presign),
+            authenticator: Authenticator::new(keyring, config.region.clone())
+                .sigv2_presign(config.sigv2_presign)
+                .public_hosts(config.public_urls.iter().map(BaseUrl::host)),
+            trusted_proxies: config.trusted_proxies.clone(),
             store: Arc::clone(store),
             metrics: metrics.clone(),
             health: health.clone(),

@@ -63,7 +63,7 @@
 //!   (`store::orphans`). There is no other clean-up path.
 //! - Every wait on a peer has a deadline, every buffer a size, every collection of outside input a limit ([`base::limits`]).
 //! - What is recognised and not built answers 501, never a wrong success.
-//! - Tokio's timers and request latencies aside, nothing but [`base::clock`] reads the clock, [`base::rng`] randomness, `store::fsio` the disk: tests own time, chance
+//! - Tokio's timers, request latencies and the cryptography of TLS aside, nothing but [`base::clock`] reads the clock, [`base::rng`] randomness, `store::fsio` the disk: tests own time, chance
 //!   and power.
 //!
 //! # Absent on purpose

@@ -17,7 +17,9 @@ use super::admin::{Admin, refusal};
 use super::monitor::Monitor;
 use crate::auth::{KeyIdentity, Keyring};
 use crate::base::clock::Clock;
+use crate::wire::forwarded;
 use crate::wire::handler::{Handler, handler};
+use crate::wire::network::Networks;
 use crate::wire::{Body, ConnectionInfo};
 
 /// What a client is asked for. Quoted text is RFC 7617's; a bearer token is RFC 6750's.
@@ -27,6 +29,7 @@ const CHALLENGE: HeaderValue = HeaderValue::from_static("Basic realm=\"wharf\", 
 #[derive(Clone)]
 pub(super) struct Api {
     monitor: Monitor,
+    trusted_proxies: Networks,
     /// There once the store is open.
     open: Arc<OnceLock<Open>>,
 }
@@ -39,8 +42,8 @@ struct Open {
 }
 
 impl Api {
-    pub(super) fn new(monitor: Monitor) -> Self {
-        Self { monitor, open: Arc::default() }
+    pub(super) fn new(monitor: Monitor, trusted_proxies: Networks) -> Self {
+        Self { monitor, trusted_proxies, open: Arc::default() }
     }
 
     /// From now on root may administer.
@@ -60,6 +63,11 @@ impl Api {
         if !request.uri().path().starts_with("/admin/") {
             return self.monitor.answer(&request);
         }
+        let (mut head, body) = request.into_parts();
+        if let Err(error) = forwarded::apply(&mut head, &self.trusted_proxies) {
+            return refusal(StatusCode::BAD_REQUEST, "InvalidRequest", &error.to_string());
+        }
+        let request = Request::from_parts(head, body);
         let tls = request.extensions().get::<ConnectionInfo>().is_some_and(|info| info.tls);
         if !same_origin(request.headers(), tls) {
             return refusal(StatusCode::FORBIDDEN, "AccessDenied", "requests of other origins are refused here");

@@ -98,6 +98,16 @@ pub(super) fn decode_in_query(text: &str) -> Vec<u8> {
     percent_decode_str(&text).collect()
 }
 
+/// Text as it stands in a query's name or value.
+pub(super) fn encode_in_query(text: &str) -> String {
+    percent_encode(text.as_bytes(), ESCAPED).to_string()
+}
+
+/// Text as it stands in a path, its slashes as they are.
+pub(super) fn encode_in_path(text: &str) -> String {
+    percent_encode(text.as_bytes(), ESCAPED_IN_PATH).to_string()
+}
+
 fn canonical_path(raw: &str) -> String {
     if raw.is_empty() {
         return "/".to_owned();

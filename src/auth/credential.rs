@@ -90,7 +90,7 @@ fn malformed() -> String {
 }
 
 /// Reads `20130524T000000Z`; none when it is anything else or no date of the calendar.
-pub(super) fn parse_amz_date(text: &str) -> Option<Timestamp> {
+pub fn parse_amz_date(text: &str) -> Option<Timestamp> {
     let (day, time) = text.strip_suffix('Z')?.split_once('T')?;
     if day.len() != 8 || time.len() != 6 {
         return None;

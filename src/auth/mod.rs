@@ -1,6 +1,6 @@
 //! Who sent a request, and whether nobody changed it on the way: SigV4 in the Authorization header and in the query,
-//! URLs presigned with signature version 2, POST forms with their policies, access keys, and the aws-chunked framing whose
-//! chunks may be signed.
+//! the minting of such queries, URLs presigned with signature version 2, POST forms with their policies, access keys, and
+//! the aws-chunked framing whose chunks may be signed.
 //!
 //! Knows S3's vocabulary of refusals but neither HTTP statuses nor XML; never reads the store; is told the time. A
 //! mechanism that is recognised and not built is refused, never taken for no credentials. Deliberately absent:
@@ -8,8 +8,8 @@
 
 use std::sync::Arc;
 
-use http::HeaderMap;
 use http::header::AUTHORIZATION;
+use http::{HeaderMap, HeaderValue};
 
 use crate::base::clock::Timestamp;
 use payload::PayloadMode;
@@ -25,7 +25,7 @@ mod keyring;
 mod payload;
 pub mod policy;
 mod post_policy;
-mod presign;
+pub mod presign;
 pub mod seal;
 mod session;
 mod sigv2;
@@ -34,6 +34,7 @@ mod sigv4;
 mod tests;
 
 pub use canonical::RequestHead;
+pub use credential::parse_amz_date;
 pub use error::{AuthError, AuthErrorCode};
 pub use identity::{ACCOUNT_ID, Identity, KeyIdentity, Session, canonical_user_id};
 pub use keyring::{AccessKey, BearerToken, Keyring, token_hash};
@@ -49,6 +50,7 @@ pub struct Authenticator {
     keyring: Arc<Keyring>,
     region: String,
     sigv2_presign: bool,
+    hosts: Vec<HeaderValue>,
 }
 
 /// A request whose credentials, if it has any, are good.
@@ -105,13 +107,21 @@ impl Authenticated {
 impl Authenticator {
     /// An authenticator for the keys of `keyring`, which must sign for `region`. It refuses signature version 2.
     pub fn new(keyring: impl Into<Arc<Keyring>>, region: impl Into<String>) -> Self {
-        Self { keyring: keyring.into(), region: region.into(), sigv2_presign: false }
+        Self { keyring: keyring.into(), region: region.into(), sigv2_presign: false, hosts: Vec::new() }
     }
 
     /// The same, with URLs presigned and forms signed with signature version 2 accepted or not.
     #[must_use]
     pub fn sigv2_presign(self, accepted: bool) -> Self {
         Self { sigv2_presign: accepted, ..self }
+    }
+
+    /// The same, with requests accepted that were signed for one of these hosts, whatever Host they come with.
+    #[must_use]
+    pub fn public_hosts<'a>(self, hosts: impl IntoIterator<Item = &'a str>) -> Self {
+        // What is no header value is no host either, and nobody can have signed for it.
+        let hosts = hosts.into_iter().filter_map(|host| HeaderValue::from_str(host).ok()).collect();
+        Self { hosts, ..self }
     }
 
     /// The keys.

@@ -6,6 +6,8 @@ use std::fmt;
 use std::sync::Arc;
 
 use hmac::{Hmac, KeyInit as _, Mac as _};
+use http::header::HOST;
+use http::{HeaderMap, HeaderValue};
 use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq as _;
 
@@ -72,8 +74,9 @@ pub(super) struct Claim<'a> {
     pub(super) payload_hash: &'a str,
 }
 
-/// Checks that the claim's key exists and signed this very request. Gives the key's holder, and what the signatures of
-/// the body's chunks build on.
+/// Checks that the claim's key exists and signed this very request, by the Host that came or, in path style, by one of
+/// the public hosts: a proxy may have put its own name in its place. Gives the key's holder, and what the signatures of the body's
+/// chunks build on.
 pub(super) fn verify(
     authenticator: &Authenticator,
     head: RequestHead<'_>,
@@ -87,16 +90,35 @@ pub(super) fn verify(
     let canonical = canonical_request(head, &claim.signed_headers, claim.payload_hash);
     let scope = claim.credential.scope();
     let string_to_sign = string_to_sign(&claim.amz_date, &scope, &canonical);
-    let signature = key.sign(&string_to_sign);
-    if !bool::from(signature.as_bytes().ct_eq(claim.signature.as_bytes())) {
+    let matching = |signature: &String| bool::from(signature.as_bytes().ct_eq(claim.signature.as_bytes()));
+    let elsewhere = |headers: HeaderMap| {
+        let head = RequestHead { headers: &headers, ..head };
+        let canonical = canonical_request(head, &claim.signed_headers, claim.payload_hash);
+        key.sign(&self::string_to_sign(&claim.amz_date, &scope, &canonical))
+    };
+    let as_it_came = Some(key.sign(&string_to_sign)).filter(matching);
+    let Some(signature) = as_it_came.or_else(|| with_hosts(&authenticator.hosts, head).map(elsewhere).find(matching))
+    else {
         return Err(mismatch(access_key_id, claim.signature, &string_to_sign)
             .with("CanonicalRequest", String::from_utf8_lossy(&canonical))
             .with("CanonicalRequestBytes", spaced_hex(&canonical)));
-    }
+    };
     Ok((signer.identity, ChunkSeed { key, signature, amz_date: claim.amz_date, scope }))
 }
 
-fn string_to_sign(amz_date: &str, scope: &str, canonical: &[u8]) -> String {
+/// The request's headers with each of `hosts` in the place of its own. None in virtual-host style: there the host says
+/// what the request is for, and another one would say something else.
+fn with_hosts<'a>(hosts: &'a [HeaderValue], head: RequestHead<'a>) -> impl Iterator<Item = HeaderMap> {
+    let hosts = if head.bucket_in_host.is_none() { hosts } else { &[] };
+    hosts.iter().filter(move |host| head.headers.get(HOST) != Some(host)).map(move |host| {
+        let mut headers = head.headers.clone();
+        headers.insert(HOST, host.clone());
+        headers
+    })
+}
+
+/// What is signed.
+pub(super) fn string_to_sign(amz_date: &str, scope: &str, canonical: &[u8]) -> String {
     format!("{ALGORITHM}\n{amz_date}\n{scope}\n{}", hex(&Sha256::digest(canonical)))
 }
 

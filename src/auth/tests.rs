@@ -7,6 +7,8 @@ use super::{AuthError, AuthErrorCode, Authenticated, Authenticator, Keyring, Req
 use crate::base::clock::Timestamp;
 
 mod examples;
+mod explained;
+mod minted;
 mod presigned;
 mod refusals;
 mod signer;

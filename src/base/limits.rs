@@ -118,6 +118,9 @@ pub const BLANK_EVERY: Duration = Duration::from_secs(5);
 pub const HEADER_TIMEOUT: Duration = Duration::from_secs(60);
 /// Longest pause between two reads of a request body, and of a response's reader between two writes.
 pub const BODY_IDLE_TIMEOUT: Duration = Duration::from_secs(60);
+/// Slowest transfer of a request body or a response, over all the time in which the client is waited for: what a modem did.
+/// A wait of `BODY_IDLE_TIMEOUT` is borne before the count begins.
+pub const TRANSFER_MIN_BYTES_PER_SECOND: u64 = 512;
 /// TLS handshake.
 pub const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 /// How often the files of the TLS certificate and its key are looked at.
@@ -138,6 +141,9 @@ pub const UNREAD_BODY_MAX_BYTES: usize = 64 << 10;
 pub const UNREAD_BODY_TIMEOUT: Duration = Duration::from_millis(100);
 /// Connections of one listener at a time; further ones wait in the kernel's queue.
 pub const CONNECTIONS_MAX: usize = 10_000;
+/// ... and of one client, over all listeners: a quarter of them, for the many that may sit behind one address. This machine
+/// itself and trusted proxies speak for any number of clients and are not bounded by it.
+pub const CONNECTIONS_PER_CLIENT_MAX: usize = 2500;
 
 /// Bodies up to this size live in the catalog, in the commit that names them.
 pub const INLINE_MAX_BYTES: usize = 4 << 10;

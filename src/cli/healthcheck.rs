@@ -1,9 +1,9 @@
 //! `wharf healthcheck`: asks the gateway of the same settings whether it is ready, so that a container needs no curl.
 //!
-//! Over TLS exactly the certificate of `--tls-cert` is trusted, whatever name it carries: the question goes to this
+//! Over TLS exactly the certificate of the settings is trusted, whatever name it carries: the question goes to this
 //! machine, and whoever answers must hold that certificate's key.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -13,7 +13,7 @@ use bytes::Bytes;
 use http::{Request, StatusCode};
 use rustls::ClientConfig;
 
-use crate::config::Config;
+use crate::config::{Config, reachable};
 use crate::wire::client::{Bounds, ClientError, Peer, ask};
 use crate::wire::trust;
 
@@ -57,7 +57,7 @@ pub(super) fn run(config: Config) -> ExitCode {
 
 fn probe(config: &Config, timeout: Duration) -> Result<(), ProbeError> {
     let address = config.api_listen.iter().find(|address| address.port() != 0).ok_or(ProbeError::UnknownPort)?;
-    let address = SocketAddr::new(reachable(address.ip()), address.port());
+    let address = reachable(*address);
     let (host, port) = (address.ip().to_string(), address.port());
     let peer = match &config.tls {
         Some(files) => Peer::Tls(host, port, certificate(&files.cert)?),
@@ -75,15 +75,6 @@ fn probe(config: &Config, timeout: Duration) -> Result<(), ProbeError> {
             let why = String::from_utf8_lossy(answer.body()).trim_end().to_owned();
             Err(ProbeError::NotReady(address, status, why))
         }
-    }
-}
-
-/// Where a listener is reached from its own machine.
-fn reachable(listener: IpAddr) -> IpAddr {
-    match listener {
-        IpAddr::V4(Ipv4Addr::UNSPECIFIED) => IpAddr::V4(Ipv4Addr::LOCALHOST),
-        IpAddr::V6(Ipv6Addr::UNSPECIFIED) => IpAddr::V6(Ipv6Addr::LOCALHOST),
-        address => address,
     }
 }
 

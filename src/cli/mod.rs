@@ -8,6 +8,7 @@ mod completions;
 mod healthcheck;
 mod key;
 mod output;
+mod presign;
 mod serve;
 mod session;
 mod upload;
@@ -39,6 +40,8 @@ enum Command {
     Serve(Flags),
     /// Exit 0 when the gateway of the same settings is ready, else 1
     Healthcheck(Flags),
+    /// Mint a presigned URL, or say why one is refused; no gateway is needed
+    Presign(Box<presign::Presign>),
     /// Access keys and API tokens
     #[command(subcommand)]
     Key(key::Key),
@@ -65,6 +68,12 @@ pub fn run(
     let (flags, run): (Flags, fn(Config) -> ExitCode) = match command {
         Command::Serve(flags) => (flags, serve::run),
         Command::Healthcheck(flags) => (flags, healthcheck::run),
+        Command::Presign(command) => {
+            return match Config::load(command.settings(), &Variables::new(environment)) {
+                Ok(config) => command.run(&config),
+                Err(error) => failure(&error, USAGE),
+            };
+        }
         Command::Key(command) => return ended(command.run(&Variables::new(environment))),
         Command::Bucket(command) => return ended(command.run(&Variables::new(environment))),
         Command::Upload(command) => return ended(command.run(&Variables::new(environment))),

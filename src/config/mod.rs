@@ -13,6 +13,7 @@
 pub mod credentials;
 mod layers;
 pub mod settings;
+mod urls;
 mod values;
 
 #[cfg(test)]
@@ -27,10 +28,13 @@ use std::time::Duration;
 pub use crate::store::fsio::Durability;
 pub use crate::store::room::Reserve;
 use crate::store::types::BucketName;
+use crate::wire::base_url::BaseUrl;
 use crate::wire::cors::Pattern;
+use crate::wire::network::Networks;
 
 pub use layers::{Flags, StoreFlags, Variables};
 use settings::{SETTINGS, Setting};
+pub use urls::{presign_life, reachable};
 pub use values::{bucket_name, duration, size};
 
 /// Everything a gateway is told, checked. Addresses, paths and times are ready to be used.
@@ -47,11 +51,19 @@ pub struct Config {
     /// The region that requests are signed for.
     pub region: String,
     /// Buckets made at start where they are missing.
-    pub buckets: Vec<BucketName>,
+    pub buckets: Vec<StartBucket>,
+    /// What clients reach the S3 listeners as; empty where nobody said.
+    pub public_urls: Vec<BaseUrl>,
+    /// What clients reach the API listeners as.
+    pub api_public_url: Option<BaseUrl>,
+    /// What the generator reaches the S3 listeners as.
+    pub internal_url: Option<BaseUrl>,
     /// Host names, in lower case, under which `bucket.DOMAIN` addresses a bucket.
     pub domains: Vec<String>,
     /// Origins whose pages may use every bucket, beside the console's own.
     pub cors_allow_origins: Vec<Pattern>,
+    /// Proxies whose word for the client's host, scheme and address is taken.
+    pub trusted_proxies: Networks,
     /// Certificate and key of every listener; none serves plain HTTP.
     pub tls: Option<TlsFiles>,
     /// Whether the gateway makes those files itself where they are missing.
@@ -62,12 +74,23 @@ pub struct Config {
     pub expire_uploads: Duration,
     /// Free bytes kept back.
     pub reserve: Reserve,
+    /// How long the URLs live that wharf presigns.
+    pub presign_expires: Duration,
     /// Whether URLs presigned with signature version 2 are accepted.
     pub sigv2_presign: bool,
     /// How long requests in flight may take to finish after SIGTERM.
     pub drain_timeout: Duration,
     /// Directives of `tracing_subscriber::EnvFilter`, known to parse.
     pub log: String,
+}
+
+/// A bucket that is to be there from the start on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StartBucket {
+    /// Its name.
+    pub name: BucketName,
+    /// Whether everybody may read its objects, by its policy, unless it has one already.
+    pub public: bool,
 }
 
 /// An access key and its secret.
@@ -198,13 +221,18 @@ impl Draft {
                 credentials: None,
                 region: String::new(),
                 buckets: Vec::new(),
+                public_urls: Vec::new(),
+                api_public_url: None,
+                internal_url: None,
                 domains: Vec::new(),
                 cors_allow_origins: Vec::new(),
+                trusted_proxies: Networks::default(),
                 tls: None,
                 tls_self_signed: false,
                 durability: Durability::Strict,
                 expire_uploads: Duration::ZERO,
                 reserve: Reserve::Standard,
+                presign_expires: Duration::ZERO,
                 sigv2_presign: false,
                 drain_timeout: Duration::ZERO,
                 log: String::new(),

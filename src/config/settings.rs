@@ -132,12 +132,40 @@ pub const SETTINGS: &[Setting] = &[
     },
     Setting {
         name: "bucket",
-        value_name: "NAME",
-        about: "Bucket made at start if missing; several allowed, an empty list makes none",
+        value_name: "NAME[:public]",
+        about: "Bucket made at start if missing, with :public one whose objects everybody may read; several allowed, an empty list makes none",
         default: Default::Text("uploads"),
         example: "uploads",
         many: true,
         set: |draft, texts| values::buckets(texts).map(|buckets| draft.config.buckets = buckets),
+        ..ROW
+    },
+    Setting {
+        name: "public-url",
+        value_name: "URL",
+        about: "What clients reach the S3 listener as, behind a proxy or by name: presigned URLs begin with the first, signatures for any of their hosts are accepted whatever Host a proxy sends; several allowed",
+        default: Default::Absent("the S3 listener's address"),
+        example: "https://files.example.com",
+        many: true,
+        set: |draft, texts| values::base_urls(texts).map(|urls| draft.config.public_urls = urls),
+        ..ROW
+    },
+    Setting {
+        name: "api-public-url",
+        value_name: "URL",
+        about: "What clients reach the API listener as, behind a proxy or by name",
+        default: Default::Absent("the API listener's address"),
+        example: "https://api.example.com",
+        set: |draft, texts| values::base_url(texts).map(|url| draft.config.api_public_url = Some(url)),
+        ..ROW
+    },
+    Setting {
+        name: "internal-url",
+        value_name: "URL",
+        about: "What the generator reaches the S3 listener as",
+        default: Default::Absent("the S3 listener's address"),
+        example: "http://127.0.0.1:9000",
+        set: |draft, texts| values::base_url(texts).map(|url| draft.config.internal_url = Some(url)),
         ..ROW
     },
     Setting {
@@ -158,6 +186,16 @@ pub const SETTINGS: &[Setting] = &[
         example: "https://app.example.com",
         many: true,
         set: |draft, texts| values::origins(texts).map(|origins| draft.config.cors_allow_origins = origins),
+        ..ROW
+    },
+    Setting {
+        name: "trusted-proxy",
+        value_name: "ADDRESS|CIDR",
+        about: "Proxy whose X-Forwarded-Host, -Proto and -For (or Forwarded) are believed; several allowed",
+        default: Default::Absent("none: these headers mean nothing"),
+        example: "10.0.0.0/8",
+        many: true,
+        set: |draft, texts| values::networks(texts).map(|networks| draft.config.trusted_proxies = networks),
         ..ROW
     },
     Setting {
@@ -212,6 +250,15 @@ pub const SETTINGS: &[Setting] = &[
         default: Default::Absent("1 % of the filesystem, at least 256 MiB, at most 10 GiB"),
         example: "1GiB",
         set: |draft, texts| values::reserve(texts).map(|reserve| draft.config.reserve = reserve),
+        ..ROW
+    },
+    Setting {
+        name: "presign-expires",
+        value_name: "DURATION",
+        about: "Life of the URLs that wharf presigns, 1s to 7d",
+        default: Default::Text("1h"),
+        example: "15m",
+        set: |draft, texts| values::presign_life(texts).map(|life| draft.config.presign_expires = life),
         ..ROW
     },
     Setting {

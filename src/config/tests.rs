@@ -49,12 +49,17 @@ fn nothing_set_gives_the_documented_defaults() {
         api_listen: vec![([127, 0, 0, 1], 9001).into()],
         credentials: None,
         region: "us-east-1".to_owned(),
-        buckets: vec![BucketName::parse("uploads").unwrap()],
+        buckets: vec![StartBucket { name: BucketName::parse("uploads").unwrap(), public: false }],
+        public_urls: vec![],
+        api_public_url: None,
+        internal_url: None,
         domains: vec!["localhost".to_owned()],
         cors_allow_origins: vec![],
+        trusted_proxies: Networks::default(),
         tls: None,
         tls_self_signed: false,
         durability: Durability::Strict,
+        presign_expires: Duration::from_secs(3600),
         sigv2_presign: true,
         expire_uploads: Duration::from_secs(7 * 24 * 3600),
         reserve: Reserve::Standard,
@@ -79,7 +84,7 @@ fn flag_over_environment_over_file_over_default() {
 
     let config = load(&["--bucket", "flag-bucket"], &environment).unwrap();
     assert_eq!(
-        config.buckets.iter().map(BucketName::as_str).collect::<Vec<_>>(),
+        config.buckets.iter().map(|bucket| bucket.name.as_str()).collect::<Vec<_>>(),
         ["flag-bucket"],
         "lists are not merged"
     );
@@ -105,7 +110,7 @@ fn what_no_setting_owns_is_named() {
     assert_eq!(refused(&[], &[("WHARF_REGOIN", "x")]), "regoin (environment variable WHARF_REGOIN): no such setting");
     assert!(refused(&[], &[("WHARF_REGION_FILE", "x")]).contains("WHARF_REGION_FILE"));
     assert!(refused(&[], &[("WHARF_API_PORT", "9001")]).contains("WHARF_API_PORT"));
-    for text in ["regoin = \"x\"", "config = \"x\"", "public-url = \"http://x\"", "[region]\nx = 1"] {
+    for text in ["regoin = \"x\"", "config = \"x\"", "pulbic-url = \"http://x\"", "[region]\nx = 1"] {
         let file = SettingsFile::new(text);
         let line = refused(&["--config", &file.path()], &[]);
         assert!(line.contains(&file.path()) && line.contains(&text[..6].replace('[', "")), "{line}");
@@ -144,6 +149,12 @@ fn a_bad_value_names_setting_and_place() {
     assert!(refused(&["--region", ""], &[]).starts_with("region (flag --region): "));
     assert!(refused(&["--data-dir", ""], &[]).starts_with("data-dir "));
     assert!(refused(&["--bucket", "uploads:public"], &[]).contains("in this version"));
+    assert!(refused(&["--presign-expires", "8d"], &[]).starts_with("presign-expires (flag --presign-expires): "));
+    let line = refused(&[], &[("WHARF_PUBLIC_URL", "https://user@files.example.com/")]);
+    assert!(
+        line.starts_with("public-url (environment variable WHARF_PUBLIC_URL): expected http:// or https://"),
+        "{line}"
+    );
     assert!(refused(&["--expire-uploads", "0s"], &[]).starts_with("expire-uploads "));
 }
 
@@ -210,4 +221,18 @@ fn secrets_are_never_shown() {
     // A syntax error shows its line's number, never its text.
     let broken = SettingsFile::new("secret-key = \"correct-horse\n");
     assert!(!refused(&["--config", &broken.path()], &[]).contains("horse"));
+}
+
+#[test]
+fn presigned_urls_begin_with_the_public_url_or_the_listener() {
+    let base = |arguments: &[&str]| load(arguments, &[]).unwrap().presign_base().map(|base| base.to_string());
+    let listen = |address: &'static str| base(&["--s3-listen", address]);
+    assert_eq!(base(&[]).as_deref(), Some("http://127.0.0.1:9000"));
+    assert_eq!(base(&["--tls-cert", "c", "--tls-key", "k"]).as_deref(), Some("https://127.0.0.1:9000"));
+    assert_eq!(listen("0.0.0.0:9000").as_deref(), Some("http://127.0.0.1:9000"));
+    assert_eq!(listen("[::]:80").as_deref(), Some("http://[::1]"));
+    assert_eq!(listen("127.0.0.1:0,10.0.0.1:81").as_deref(), Some("http://10.0.0.1:81"));
+    assert_eq!(listen("127.0.0.1:0"), None);
+    let several = ["--public-url", "https://files.example.com,http://intern:81", "--s3-listen", "127.0.0.1:0"];
+    assert_eq!(base(&several).as_deref(), Some("https://files.example.com"));
 }

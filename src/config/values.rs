@@ -9,9 +9,12 @@ use std::time::Duration;
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::LevelFilter;
 
-use super::{Durability, Reserve, Secret};
+use super::{Durability, Reserve, Secret, StartBucket};
+use crate::base::limits::PRESIGN_MAX;
 use crate::store::types::BucketName;
+use crate::wire::base_url::BaseUrl;
 use crate::wire::cors::Pattern;
+use crate::wire::network::{Network, Networks};
 
 /// Longest duration a setting may have: a hundred years, so that no sum of times overflows.
 const DURATION_MAX: Duration = Duration::from_secs(100 * 366 * 24 * 3600);
@@ -112,15 +115,24 @@ pub(super) fn region(texts: &[String]) -> Result<String, String> {
     }
 }
 
-pub(super) fn buckets(texts: &[String]) -> Result<Vec<BucketName>, String> {
-    each(texts, |item| {
-        if let Some((name, property)) = item.split_once(':') {
-            return Err(format!(
-                "{item:?}: buckets have no {property:?} property in this version; give {name:?} alone"
-            ));
+/// `NAME` or `NAME:public`, each name once.
+pub(super) fn buckets(texts: &[String]) -> Result<Vec<StartBucket>, String> {
+    let mut buckets: Vec<StartBucket> = Vec::new();
+    for item in items(texts) {
+        let (name, public) = match item.split_once(':') {
+            None => (item, false),
+            Some((name, "public")) => (name, true),
+            Some((name, property)) => {
+                return Err(format!("{item:?}: a bucket has no {property:?}; expected {name:?} or \"{name}:public\""));
+            }
+        };
+        let name = bucket_name(name)?;
+        if buckets.iter().any(|bucket| bucket.name == name) {
+            return Err(format!("{name} is given twice"));
         }
-        bucket_name(item)
-    })
+        buckets.push(StartBucket { name, public });
+    }
+    Ok(buckets)
 }
 
 /// The name of a bucket that clients can reach. The error says what is wrong with it.
@@ -167,6 +179,39 @@ pub(super) fn origins(texts: &[String]) -> Result<Vec<Pattern>, String> {
             format!("expected an origin such as https://app.example.com, with one * at most, or *, found {item:?}")
         })
     })
+}
+
+pub(super) fn base_urls(texts: &[String]) -> Result<Vec<BaseUrl>, String> {
+    each(texts, parse_base_url)
+}
+
+pub(super) fn base_url(texts: &[String]) -> Result<BaseUrl, String> {
+    parse_base_url(single(texts)?)
+}
+
+fn parse_base_url(text: &str) -> Result<BaseUrl, String> {
+    BaseUrl::parse(text).ok_or_else(|| {
+        format!("expected http:// or https:// with a host and perhaps a port, and nothing behind them, found {text:?}")
+    })
+}
+
+/// A life that a presigned URL can have.
+pub(super) fn presign_life(texts: &[String]) -> Result<Duration, String> {
+    match duration(single(texts)?)? {
+        life if life > PRESIGN_MAX => Err("a presigned URL lives 7d at most".to_owned()),
+        life if life.as_secs() == 0 || life.subsec_nanos() != 0 => {
+            Err("a presigned URL lives a whole number of seconds, at least 1s".to_owned())
+        }
+        life => Ok(life),
+    }
+}
+
+pub(super) fn networks(texts: &[String]) -> Result<Networks, String> {
+    let network = |item: &str| {
+        let wrong = || format!("expected an address such as 10.0.0.1 or a range such as 10.0.0.0/8, found {item:?}");
+        Network::parse(item).ok_or_else(wrong)
+    };
+    each(texts, network).map(Networks::new)
 }
 
 pub(super) fn durability(texts: &[String]) -> Result<Durability, String> {
@@ -357,6 +402,27 @@ mod tests {
     }
 
     #[test]
+    fn lives_and_base_urls() {
+        let life = |text: &str| presign_life(&[text.to_owned()]);
+        assert_eq!(life("1s"), Ok(Duration::from_secs(1)));
+        assert_eq!(life("7d"), Ok(PRESIGN_MAX));
+        for text in ["0s", "500ms", "1s500ms", "7d1s", "8d", "900", ""] {
+            assert!(life(text).is_err(), "{text}");
+        }
+        let urls =
+            |text: &str| base_urls(&[text.to_owned()]).map(|urls| urls.iter().map(ToString::to_string).collect());
+        assert_eq!(
+            urls("https://A.example, http://b:81"),
+            Ok(vec!["https://a.example".to_owned(), "http://b:81".to_owned()])
+        );
+        assert_eq!(base_urls(&[]), Ok(vec![]));
+        for bad in ["https://a,https://A:443", "https://a/", "a.example", "https://a,,x"] {
+            assert!(base_urls(&[bad.to_owned()]).is_err(), "{bad}");
+        }
+        assert!(base_url(&["https://a,https://b".to_owned()]).is_err());
+    }
+
+    #[test]
     fn names() {
         let one = |text: &str| vec![text.to_owned()];
         assert_eq!(
@@ -367,7 +433,11 @@ mod tests {
             assert!(domains(&one(bad)).is_err(), "{bad}");
         }
         assert!(buckets(&one("a-bucket,another")).is_ok());
-        assert!(buckets(&one("uploads:public")).unwrap_err().contains("\"uploads\" alone"));
+        let public = buckets(&one("a-bucket,another:public")).unwrap();
+        assert_eq!(public.iter().map(|bucket| bucket.public).collect::<Vec<_>>(), [false, true]);
+        for bad in ["uploads:private", "uploads:", "uploads,uploads:public", "uploads:public:public"] {
+            assert!(buckets(&one(bad)).is_err(), "{bad}");
+        }
         assert!(buckets(&one("Bucket")).is_err());
         assert!(region(&one("eu-central-1")).is_ok());
         assert!(region(&one("eu/central")).is_err());

@@ -9,6 +9,7 @@ use http::{HeaderMap, Uri};
 use super::error::{Code, Error};
 use super::op::Target;
 use crate::store::types::{BucketName, ObjectKey};
+use crate::wire::host::{is_host, split_port};
 
 /// What a request names.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -122,28 +123,9 @@ fn host(uri: &Uri, headers: &HeaderMap) -> Result<String, Error> {
     Ok(host.to_owned())
 }
 
-/// A name, an IPv4 or a bracketed IPv6 address, with or without a port.
-fn is_host(host: &str) -> bool {
-    let (name, port) = split_port(host);
-    let good_port =
-        port.is_none_or(|port| port.parse::<u16>().is_ok() && port.bytes().all(|byte| byte.is_ascii_digit()));
-    let good_name = match name.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
-        Some(address) => address.parse::<std::net::Ipv6Addr>().is_ok(),
-        None => !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._".contains(&byte)),
-    };
-    good_name && good_port
-}
-
 /// A host without its port.
 pub fn host_name(host: &str) -> &str {
     split_port(host).0
-}
-
-fn split_port(host: &str) -> (&str, Option<&str>) {
-    match host.rsplit_once(':') {
-        Some((name, port)) if !port.contains(']') => (name, Some(port)),
-        _ => (host, None),
-    }
 }
 
 /// The bucket in a host of the longest domain it lies below. The domain itself, like any other host, is path style.

@@ -11,6 +11,7 @@ use crate::auth::{AuthError, AuthErrorCode};
 use crate::base::limits::PART_SIZE_MIN_BYTES;
 use crate::store::error::{Error as StoreError, Invalid, Missing};
 use crate::wire::form::FormError;
+use crate::wire::forwarded::ForwardedError;
 use crate::wire::{Body, BodyError};
 
 /// A code of S3's: <https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html>.
@@ -255,6 +256,12 @@ impl From<BodyError> for Error {
             }
             BodyError::Failed(_) => Self::new(Code::INTERNAL_ERROR).detail(text),
         }
+    }
+}
+
+impl From<ForwardedError> for Error {
+    fn from(error: ForwardedError) -> Self {
+        Self::invalid_request(error.to_string())
     }
 }
 

@@ -36,7 +36,8 @@ use crate::store::{self, Store};
 use crate::telemetry::access::Access;
 use crate::telemetry::health::Health;
 use crate::telemetry::metrics::Metrics;
-use crate::wire::{Body, ConnectionInfo};
+use crate::wire::network::Networks;
+use crate::wire::{Body, ConnectionInfo, forwarded};
 use address::Address;
 use call::Call;
 use error::{Code, Error};
@@ -79,6 +80,8 @@ pub struct S3Config {
     pub region: String,
     /// Domains whose subdomains name buckets.
     pub domains: Vec<String>,
+    /// Proxies that are believed when they say for whom they ask.
+    pub trusted_proxies: Networks,
     /// Decides who sent a request.
     pub authenticator: Authenticator,
     /// The store.
@@ -135,12 +138,17 @@ impl S3 {
     /// Answers a request. Never fails and never panics: whatever goes wrong is an answer.
     pub async fn handle(&self, request: Request<Body>) -> Response<Body> {
         let started = Instant::now();
-        let (head, body) = request.into_parts();
+        let (mut head, body) = request.into_parts();
+        let forwarded = forwarded::apply(&mut head, &self.config.trusted_proxies);
         let received = body.progress();
         let mut trace = Trace::new(&head, self.config.rng.as_ref());
         let grant = cors::Grant::of(&self.config, &head);
         // What the panicking operation held is dropped with it; nothing half changed is seen again.
-        let answered = AssertUnwindSafe(self.answer(&head, body, &mut trace)).catch_unwind().await;
+        let answering = async {
+            forwarded?;
+            self.answer(&head, body, &mut trace).await
+        };
+        let answered = AssertUnwindSafe(answering).catch_unwind().await;
         let answered = answered.unwrap_or_else(|panic| {
             Err(Error::new(Code::INTERNAL_ERROR).detail(format!("panic: {}", panic_text(panic.as_ref()))))
         });
@@ -200,7 +208,7 @@ impl S3 {
             trace.identify(&auth.identity);
         }
         let bucket = match &address.bucket {
-            Some(name) if !op.makes_bucket() => Some(self.config.store.bucket(name)?),
+            Some(name) if !preflight && !op.makes_bucket() => Some(self.config.store.bucket(name)?),
             _ => None,
         };
         let connection = head.extensions.get::<ConnectionInfo>().copied();

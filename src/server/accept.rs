@@ -26,7 +26,8 @@ pub(super) fn listen(address: SocketAddr) -> io::Result<TcpListener> {
 }
 
 /// Accepts until the server drains. A slot is taken before a connection is: a full server leaves clients in the
-/// kernel's queue.
+/// kernel's queue. A client with too many connections is not left there, where it would stand before the others: its
+/// further ones are closed.
 pub(super) async fn run(
     listener: TcpListener,
     slots: Arc<Semaphore>,
@@ -39,10 +40,15 @@ pub(super) async fn run(
             accepted = accept(&listener, &slots) => accepted,
         };
         let Some((tcp, peer, slot)) = accepted else { return };
+        let Some(admission) = shared.clients.admit(peer.ip()) else {
+            shared.metrics.connection_refused();
+            tracing::debug!(%peer, "refused: the client has as many connections as one may have");
+            continue;
+        };
         let (shared, phase) = (Arc::clone(&shared), phase.clone());
         tokio::spawn(async move {
             connection::run(tcp, peer, &shared, phase).await;
-            drop(slot);
+            drop((admission, slot));
         });
     }
 }

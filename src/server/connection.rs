@@ -41,7 +41,7 @@ pub(super) async fn run(tcp: TcpStream, peer: SocketAddr, shared: &Arc<Shared>, 
     };
     let mut watching = phase.clone();
     let life = async {
-        let socket = Socket::new(tcp, shared.limits.body_idle, shared.metrics.clone(), conduct.reset.clone());
+        let socket = Socket::new(tcp, shared.limits.patience(), shared.metrics.clone(), conduct.reset.clone());
         let stream = tokio::select! {
             stream = secure(socket, shared, peer) => stream,
             () = draining(&mut watching) => None,

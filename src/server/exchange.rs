@@ -36,7 +36,7 @@ pub(super) async fn answer(shared: Arc<Shared>, conduct: Conduct, request: Reque
     // hyper sends no `100 Continue` for an empty body. botocore, told a final status while it waits for that line, reads
     // the next answer of this connection wrongly and hangs: such a connection ends with the answer.
     let never_told = waits && incoming.is_end_stream();
-    let (body, remainder) = Body::incoming(incoming, shared.limits.body_idle);
+    let (body, remainder) = Body::incoming(incoming, shared.limits.patience());
     head.extensions.insert(conduct.info);
 
     let mut response = caught(&shared.handler, Request::from_parts(head, body)).await;

@@ -1,7 +1,9 @@
 //! Rank 4: listeners, TLS and HTTP/1.1 connections that run a [`Handler`]. Knows no S3.
 //!
 //! Invariants:
-//! - every wait on a peer has a deadline and every buffer a size; connections beyond the cap wait in the kernel's queue;
+//! - every wait on a peer has a deadline and every buffer a size; connections beyond the cap wait in the kernel's queue, those
+//!   beyond what one client may have are closed;
+//! - a peer that moves a byte now and then does not hold its connection by that;
 //! - the client sees the answer: a connection closed with request bytes unread is shut down, read away for a bounded
 //!   while and then closed, because closing it at once would reset it and destroy the answer on its way;
 //! - a response that breaks off never looks complete;
@@ -10,6 +12,7 @@
 //! Absent on purpose: HTTP/2, upgrades and routing.
 
 mod accept;
+mod clients;
 mod connection;
 mod drain;
 mod exchange;
@@ -27,7 +30,10 @@ use tokio::sync::{Semaphore, watch};
 use crate::base::limits;
 use crate::telemetry::metrics::Metrics;
 use crate::wire::Handler;
+use crate::wire::idle::Patience;
+use crate::wire::network::Networks;
 
+use clients::Clients;
 pub use drain::Running;
 use drain::{Phase, Slots};
 
@@ -49,10 +55,16 @@ pub struct Config {
 pub struct Limits {
     /// Connections of one listener at a time.
     pub connections: usize,
+    /// Connections of one client at a time, over all listeners: of an IPv4 address, or of the 2^64 IPv6 addresses of a host.
+    pub connections_per_client: usize,
+    /// Whom that does not bound: who speaks for many clients.
+    pub uncapped: Networks,
     /// Time for a complete request head, and how long an idle keep-alive connection is held.
     pub header: Duration,
     /// Longest pause between two reads of a request body, and between two writes of a response.
     pub body_idle: Duration,
+    /// Slowest transfer of either on the whole; see [`Patience`].
+    pub bytes_per_second_min: u64,
     /// Time for the TLS handshake.
     pub handshake: Duration,
     /// Longest time, and most bytes, that are read and dropped before a connection with unread bytes is closed.
@@ -69,14 +81,24 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             connections: limits::CONNECTIONS_MAX,
+            connections_per_client: limits::CONNECTIONS_PER_CLIENT_MAX,
+            uncapped: Networks::loopback(),
             header: limits::HEADER_TIMEOUT,
             body_idle: limits::BODY_IDLE_TIMEOUT,
+            bytes_per_second_min: limits::TRANSFER_MIN_BYTES_PER_SECOND,
             handshake: limits::HANDSHAKE_TIMEOUT,
             linger: limits::LINGER_TIMEOUT,
             linger_bytes: limits::LINGER_MAX_BYTES,
             unread: limits::UNREAD_BODY_TIMEOUT,
             unread_bytes: limits::UNREAD_BODY_MAX_BYTES,
         }
+    }
+}
+
+impl Limits {
+    /// How slow a peer may be that is waited for within a request or an answer.
+    fn patience(&self) -> Patience {
+        Patience { idle: self.body_idle, bytes_per_second_min: self.bytes_per_second_min }
     }
 }
 
@@ -95,6 +117,7 @@ struct Shared {
     handler: Handler,
     tls: Option<tokio_rustls::TlsAcceptor>,
     limits: Limits,
+    clients: Arc<Clients>,
     metrics: Metrics,
 }
 
@@ -124,6 +147,7 @@ impl Server {
         let shared = Arc::new(Shared {
             handler,
             tls: self.tls.map(tokio_rustls::TlsAcceptor::from),
+            clients: Clients::new(self.limits.connections_per_client, self.limits.uncapped.clone()),
             limits: self.limits,
             metrics: self.metrics,
         });

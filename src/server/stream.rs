@@ -1,6 +1,6 @@
 //! The socket under a connection, with or without TLS.
 //!
-//! It counts bytes and gives up on a peer that takes nothing for too long. Its deadline lies below TLS, where one write
+//! It counts bytes and gives up on a peer that takes nothing, or next to nothing, for too long. Its deadline lies below TLS, where one write
 //! that succeeds is one piece the peer's side took.
 
 use std::io;
@@ -8,14 +8,13 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, ready};
-use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio_rustls::server::TlsStream;
 
 use crate::telemetry::metrics::Metrics;
-use crate::wire::idle::IdleDeadline;
+use crate::wire::idle::{IdleDeadline, Patience};
 
 /// Bytes read at a time when they are dropped.
 const DROP_UNIT_BYTES: usize = 64 << 10;
@@ -40,8 +39,8 @@ impl ResetUnlessShutDown {
 }
 
 impl Socket {
-    pub(super) fn new(tcp: TcpStream, write_idle: Duration, metrics: Metrics, reset: ResetUnlessShutDown) -> Self {
-        Self { tcp, write_deadline: IdleDeadline::new(write_idle), metrics, reset }
+    pub(super) fn new(tcp: TcpStream, patience: Patience, metrics: Metrics, reset: ResetUnlessShutDown) -> Self {
+        Self { tcp, write_deadline: IdleDeadline::new(patience), metrics, reset }
     }
 
     /// Reads and drops until the peer ends, or this many bytes have come.
@@ -56,19 +55,19 @@ impl Socket {
         }
     }
 
-    /// Passes on the outcome of a write; one that stays pending for too long fails.
-    fn guard<T>(&mut self, cx: &mut Context<'_>, outcome: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
-        if outcome.is_ready() {
-            self.write_deadline.progressed();
-            return outcome;
-        }
-        ready!(self.write_deadline.poll_expired(cx));
-        Poll::Ready(Err(io::Error::new(io::ErrorKind::TimedOut, "the peer takes nothing")))
-    }
-
-    fn count_sent(&self, outcome: &Poll<io::Result<usize>>) {
-        if let Poll::Ready(Ok(count)) = outcome {
-            self.metrics.sent(*count as u64);
+    /// Counts what was written and passes it on; writes that stay pending for too long fail.
+    fn guard(&mut self, cx: &mut Context<'_>, outcome: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
+        match outcome {
+            Poll::Ready(Ok(count)) => {
+                self.metrics.sent(count as u64);
+                self.write_deadline.progressed(count);
+                outcome
+            }
+            Poll::Ready(Err(_)) => outcome,
+            Poll::Pending => {
+                ready!(self.write_deadline.poll_expired(cx));
+                Poll::Ready(Err(io::Error::new(io::ErrorKind::TimedOut, "the peer takes too little")))
+            }
         }
     }
 }
@@ -96,7 +95,6 @@ impl AsyncWrite for Socket {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
         let outcome = Pin::new(&mut this.tcp).poll_write(cx, bytes);
-        this.count_sent(&outcome);
         this.guard(cx, outcome)
     }
 
@@ -107,7 +105,6 @@ impl AsyncWrite for Socket {
     ) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
         let outcome = Pin::new(&mut this.tcp).poll_write_vectored(cx, slices);
-        this.count_sent(&outcome);
         this.guard(cx, outcome)
     }
 

@@ -4,6 +4,7 @@ mod bodies;
 mod lifetime;
 mod requests;
 mod responses;
+mod slowness;
 mod tls;
 mod versions;
 

@@ -46,6 +46,7 @@ struct Inner {
     bytes_received: Counter,
     bytes_sent: Counter,
     connections: Gauge,
+    connections_refused: Counter,
     tls_reloads: Family<ResultLabels, Counter>,
     tls_not_after: Gauge,
     open_uploads: Gauge,
@@ -100,6 +101,7 @@ impl Metrics {
             bytes_received: Counter::default(),
             bytes_sent: Counter::default(),
             connections: Gauge::default(),
+            connections_refused: Counter::default(),
             tls_reloads: Family::default(),
             tls_not_after: Gauge::default(),
             open_uploads: Gauge::default(),
@@ -144,6 +146,11 @@ impl Metrics {
     /// A connection ended.
     pub fn connection_closed(&self) {
         self.0.connections.dec();
+    }
+
+    /// A connection was closed because its client had too many.
+    pub fn connection_refused(&self) {
+        self.0.connections_refused.inc();
     }
 
     /// The TLS files changed, and make a pair that is served from now on or are refused.
@@ -223,7 +230,13 @@ impl Inner {
         registry.register("wharf_bytes_received", "Bytes read from sockets", self.bytes_received.clone());
         registry.register("wharf_bytes_sent", "Bytes written to sockets", self.bytes_sent.clone());
         registry.register("wharf_connections", "Open connections", self.connections.clone());
-        registry.register("wharf_tls_reloads", "Changes of the TLS files, by what came of them", self.tls_reloads.clone());
+        let help = "Connections closed because their client had too many";
+        registry.register("wharf_connections_refused", help, self.connections_refused.clone());
+        registry.register(
+            "wharf_tls_reloads",
+            "Changes of the TLS files, by what came of them",
+            self.tls_reloads.clone(),
+        );
         let help = "When the served certificate ends, in seconds since 1970; 0 without one";
         registry.register("wharf_tls_certificate_not_after_seconds", help, self.tls_not_after.clone());
     }
@@ -273,6 +286,7 @@ mod tests {
         metrics.connection_opened();
         metrics.connection_opened();
         metrics.connection_closed();
+        metrics.connection_refused();
         metrics.tls_reload(true);
         metrics.tls_reload(false);
         metrics.tls_reload(false);
@@ -293,6 +307,7 @@ mod tests {
             "wharf_bytes_received_total 7",
             "wharf_bytes_sent_total 8",
             "wharf_connections 1",
+            "wharf_connections_refused_total 1",
             "wharf_tls_reloads_total{result=\"loaded\"} 1",
             "wharf_tls_reloads_total{result=\"refused\"} 2",
             "wharf_tls_certificate_not_after_seconds 1440938160",

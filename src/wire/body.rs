@@ -5,7 +5,7 @@
 //! - a body with a declared length yields exactly that many bytes or an error, so a response that breaks off aborts
 //!   its connection and never looks complete;
 //! - after an error it yields nothing more;
-//! - reading a request pauses at most as long as its idle deadline allows.
+//! - reading a request waits for the client at most as long as its deadline allows.
 //!
 //! Absent on purpose: a way to gather a body without a maximum, and trailers (those of aws-chunked travel inside the
 //! data; HTTP's own are dropped).
@@ -16,13 +16,13 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::task::{Context, Poll, ready};
-use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use futures_util::Stream;
 use http_body::{Frame, SizeHint};
 
 use super::BodyError;
+use super::idle::Patience;
 use super::incoming::{Reader, Remainder};
 
 /// A stream of bytes with counting and deadline built in.
@@ -93,13 +93,13 @@ impl Body {
         Self::new(Source::Stream { stream: Box::pin(stream), remaining: length }, length == Some(0))
     }
 
-    /// A body that arrives from the network and may pause for at most `idle`. The [`Remainder`] tells the server how
+    /// A body that arrives from the network, no slower than `patience` bears. The [`Remainder`] tells the server how
     /// far it was read, and holds the unread rest once the body is dropped.
-    pub fn incoming(incoming: hyper::body::Incoming, idle: Duration) -> (Self, Remainder) {
+    pub fn incoming(incoming: hyper::body::Incoming, patience: Patience) -> (Self, Remainder) {
         let ended = http_body::Body::is_end_stream(&incoming);
-        let (reader, slot) = Reader::new(incoming, idle);
+        let (reader, slot) = Reader::new(incoming, patience);
         let body = Self::new(Source::Incoming(reader), ended);
-        let remainder = Remainder::new(Arc::clone(&body.progress), slot, idle);
+        let remainder = Remainder::new(Arc::clone(&body.progress), slot, patience);
         (body, remainder)
     }
 

@@ -18,6 +18,7 @@ use rustls::pki_types::ServerName;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpStream, UnixStream};
 
+use super::idle::Patience;
 use super::{Body, BodyError};
 
 /// Whom to ask.
@@ -125,7 +126,7 @@ async fn exchange(
     };
     let asked = async {
         let (head, incoming) = sender.send_request(request).await.map_err(ClientError::Broken)?.into_parts();
-        let (body, _) = Body::incoming(incoming, bounds.timeout);
+        let (body, _) = Body::incoming(incoming, Patience { idle: bounds.timeout, bytes_per_second_min: 0 });
         let bytes = body.collect(bounds.answer_max_bytes).await.map_err(ClientError::Body)?;
         Ok(Response::from_parts(head, bytes))
     };

@@ -10,7 +10,7 @@ pub enum BodyError {
     /// The peer went away before the end it had promised.
     #[error("the body ended early")]
     Truncated,
-    /// Nothing arrived for as long as a body may pause.
+    /// Nothing, or too little, arrived for as long as a body is waited for.
     #[error("the body stopped arriving")]
     Timeout,
     /// The chunked framing (RFC 9112 section 7.1) is broken.

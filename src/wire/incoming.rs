@@ -1,4 +1,4 @@
-//! Bodies that arrive from the network: the reading end, with its idle deadline, and the server's view of what was left
+//! Bodies that arrive from the network: the reading end, with its deadline, and the server's view of what was left
 //! unread.
 //!
 //! A reader that is dropped before the end leaves hyper's body behind for the [`Remainder`], so that the server can
@@ -16,7 +16,7 @@ use hyper::body::Incoming;
 
 use super::BodyError;
 use super::body::Progress;
-use super::idle::IdleDeadline;
+use super::idle::{IdleDeadline, Patience};
 
 /// Where a dropped reader leaves the rest.
 pub(super) type Slot = Arc<Mutex<Option<Incoming>>>;
@@ -29,9 +29,9 @@ pub(super) struct Reader {
 }
 
 impl Reader {
-    pub(super) fn new(incoming: Incoming, idle: Duration) -> (Self, Slot) {
+    pub(super) fn new(incoming: Incoming, patience: Patience) -> (Self, Slot) {
         let slot = Slot::default();
-        (Self { incoming: Some(incoming), idle: IdleDeadline::new(idle), slot: Arc::clone(&slot) }, slot)
+        (Self { incoming: Some(incoming), idle: IdleDeadline::new(patience), slot: Arc::clone(&slot) }, slot)
     }
 
     pub(super) fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, BodyError>>> {
@@ -39,7 +39,7 @@ impl Reader {
         loop {
             return match Pin::new(&mut *incoming).poll_frame(cx) {
                 Poll::Ready(Some(Ok(frame))) => {
-                    self.idle.progressed();
+                    self.idle.progressed(frame.data_ref().map_or(0, Bytes::len));
                     match frame.into_data() {
                         Ok(bytes) => Poll::Ready(Some(Ok(bytes))),
                         Err(_trailers) => continue,
@@ -77,12 +77,12 @@ impl Drop for Reader {
 pub struct Remainder {
     progress: Arc<Progress>,
     slot: Slot,
-    idle: Duration,
+    patience: Patience,
 }
 
 impl Remainder {
-    pub(super) fn new(progress: Arc<Progress>, slot: Slot, idle: Duration) -> Self {
-        Self { progress, slot, idle }
+    pub(super) fn new(progress: Arc<Progress>, slot: Slot, patience: Patience) -> Self {
+        Self { progress, slot, patience }
     }
 
     /// How far the handler read.
@@ -101,7 +101,7 @@ impl Remainder {
         if incoming.size_hint().lower() > max_bytes as u64 {
             return false;
         }
-        let (mut reader, _) = Reader::new(incoming, self.idle);
+        let (mut reader, _) = Reader::new(incoming, self.patience);
         let read_away = async {
             let mut left = max_bytes;
             while let Some(piece) = poll_fn(|cx| reader.poll_next(cx)).await {

@@ -5,14 +5,18 @@
 //! A [`form::Form`] reads the one kind of body that has a structure of its own.
 //! Absent on purpose: routing, and any way to gather a body without a maximum.
 
+pub mod base_url;
 pub mod body;
 pub mod client;
 pub mod cors;
 pub mod error;
 pub mod form;
+pub mod forwarded;
 pub mod handler;
+pub mod host;
 pub mod idle;
 pub mod incoming;
+pub mod network;
 pub mod range;
 pub mod trust;
 

@@ -105,6 +105,29 @@ fn a_key_is_made_used_disabled_enabled_and_deleted() {
 }
 
 #[test]
+fn a_key_may_do_what_its_policy_says_from_the_next_request_on() {
+    let gateway = Launch::new().start();
+    let bucket = gateway.bucket();
+    let wharf = |arguments: &[&str]| command(&gateway.data_dir, arguments);
+    let key = pair(&succeed(wharf(&["key", "create", "--json"])));
+    let ask = |method: &str, body: &str| {
+        let (access_key, secret_key) = key.clone();
+        let signed =
+            |signer: &mut crate::signer::Signer| (signer.access_key, signer.secret_key) = (access_key, secret_key);
+        bucket.object(method, "k").body(body).signer(signed).send().status
+    };
+    assert_eq!((ask("PUT", "v"), ask("GET", "")), (403, 403));
+    succeed(wharf(&["key", "policy", &key.0, "writeonly"]));
+    assert_eq!((ask("PUT", "v"), ask("GET", "")), (200, 403));
+    succeed(wharf(&["key", "policy", &key.0, "readonly"]));
+    assert_eq!((ask("PUT", "v"), ask("GET", "")), (403, 200));
+    succeed(wharf(&["key", "policy", &key.0, "readwrite"]));
+    assert_eq!((ask("PUT", "v"), ask("GET", "")), (200, 200));
+    succeed(wharf(&["key", "policy", &key.0, "--none"]));
+    assert_eq!((ask("PUT", "v"), ask("GET", "")), (403, 403));
+}
+
+#[test]
 fn keys_survive_a_kill_and_their_secrets_are_nowhere_to_be_read() {
     let directory = directory();
     let gateway = Launch::on(&directory).start();
@@ -198,6 +221,8 @@ fn buckets_have_quotas_and_policies() {
         (&1.into(), &5.into(), &(1 << 20).into())
     );
     assert_eq!(pictures["policy"]["Statement"][0]["Principal"], "*");
+    assert_eq!(gateway.request("GET", "/pictures/a").anonymous().send().ok(200).body, b"hello");
+    gateway.request("PUT", "/pictures/a").anonymous().send().refused(403, "AccessDenied");
     assert!(succeed(wharf(&["bucket", "list"])).contains("1.0 MiB"));
 
     succeed(wharf(&["bucket", "quota", "pictures", "10B"]));

@@ -50,6 +50,8 @@ fn values_that_cannot_be_are_named() {
         ("--bucket", "No_Bucket"),
         ("--durability", "maybe"),
         ("--tls-self-signed", "perhaps"),
+        ("--trusted-proxy", "10.0.0.0/33"),
+        ("--trusted-proxy", "proxy.example.com"),
         ("--expire-uploads", "soon"),
         ("--reserve", "lots"),
         ("--cors-allow-origin", "example.com"),

@@ -122,7 +122,7 @@ impl Admin {
 }
 
 /// The policy that lets everybody read a bucket's objects.
-fn public_read_policy(bucket: &BucketName) -> String {
+pub(in crate::app) fn public_read_policy(bucket: &BucketName) -> String {
     let policy = json!({
         "Version": "2012-10-17",
         "Statement": [{

@@ -35,6 +35,7 @@ use crate::store::Store;
 use crate::wire::Body;
 use crate::wire::handler::{Handler, handler};
 
+pub(super) use buckets::public_read_policy;
 pub(super) use reply::refusal;
 
 use call::Call;

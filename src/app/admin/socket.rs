@@ -21,6 +21,7 @@ use tokio::task::JoinHandle;
 
 use crate::base::limits::{ADMIN_CONNECTIONS_MAX, ADMIN_REQUEST_TIMEOUT, CONNECTION_BUFFER_MAX_BYTES, HEADERS_MAX};
 use crate::store::fsio::socket::{SocketAddress, make_private, remove_socket};
+use crate::wire::idle::Patience;
 use crate::wire::{Body, Handler};
 
 /// Its name in the data directory.
@@ -111,7 +112,7 @@ async fn serve(stream: UnixStream, handler: Handler, mut ending: watch::Receiver
         let handler = Arc::clone(&handler);
         async move {
             let (head, incoming) = request.into_parts();
-            let (body, _) = Body::incoming(incoming, ADMIN_REQUEST_TIMEOUT);
+            let (body, _) = Body::incoming(incoming, Patience { idle: ADMIN_REQUEST_TIMEOUT, bytes_per_second_min: 0 });
             Ok::<Response<Body>, Infallible>(handler(Request::from_parts(head, body)).await)
         }
     });

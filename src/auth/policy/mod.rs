@@ -9,7 +9,7 @@
 //! Inside a document an explicit denial wins whatever the order of the statements.
 //!
 //! Where this goes beyond AWS or stays behind it:
-//! - There is one account, [`ACCOUNT`]. A principal of another account, of a service or of an identity provider parses and
+//! - There is one account, [`ACCOUNT_ID`](super::ACCOUNT_ID). A principal of another account, of a service or of an identity provider parses and
 //!   is nobody. The account itself means the root key where something is allowed and everybody with a key where something
 //!   is denied. `arn:aws:iam:::user/NAME`, which users of MinIO and Ceph write, is a user of the account.
 //! - A bucket's policy may write the bucket's name with wildcards (`arn:aws:s3:::*`), as Ceph and MinIO accept; it is only
@@ -39,9 +39,6 @@ mod statement;
 #[cfg(test)]
 mod tests;
 mod variables;
-
-/// The number of the one account, as ARNs carry it.
-pub const ACCOUNT: &str = "000000000000";
 
 /// Whose policy a document is; the rules for reading it differ.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -4,7 +4,8 @@
 
 use super::json::Json;
 use super::statement::{Effect, strings};
-use super::{ACCOUNT, PolicyError, Principal};
+use super::{PolicyError, Principal};
+use crate::auth::ACCOUNT_ID;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Principals {
@@ -76,7 +77,7 @@ impl Entry {
         let Principal::User { arns, canonical_user_id, root } = caller else { return *self == Self::Everybody };
         match self {
             Self::Everybody => true,
-            Self::Account(account) => account == ACCOUNT && (root || whole_account),
+            Self::Account(account) => account == ACCOUNT_ID && (root || whole_account),
             Self::Arn(arn) => arns.contains(arn),
             Self::CanonicalUser(id) => id == canonical_user_id,
             Self::Nobody => false,
@@ -88,7 +89,7 @@ fn aws(name: &str) -> Option<Entry> {
     if name == "*" {
         return Some(Entry::Everybody);
     }
-    if name.len() == ACCOUNT.len() && name.bytes().all(|byte| byte.is_ascii_digit()) {
+    if name.len() == ACCOUNT_ID.len() && name.bytes().all(|byte| byte.is_ascii_digit()) {
         return Some(Entry::Account(name.to_owned()));
     }
     let (service, rest) = name.strip_prefix("arn:aws:")?.split_once("::")?;
@@ -97,7 +98,7 @@ fn aws(name: &str) -> Option<Entry> {
     let well_formed = account.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
         && !resource.contains(['*', '?'])
         && !resource.contains("${");
-    let account = if account.is_empty() { ACCOUNT } else { account };
+    let account = if account.is_empty() { ACCOUNT_ID } else { account };
     let is_named =
         |kinds: &[&str]| resource.split_once('/').is_some_and(|(kind, name)| kinds.contains(&kind) && !name.is_empty());
     let known = match service {

@@ -1,6 +1,7 @@
 //! Deadlines on connections, the cap, and draining.
 
 use super::*;
+use crate::wire::network::{Network, Networks};
 
 #[tokio::test]
 async fn a_head_that_never_ends_is_closed() {
@@ -33,6 +34,62 @@ async fn connections_beyond_the_cap_wait() {
     assert!(timeout(SHORT, second.io.peek(&mut byte)).await.is_err(), "the second is not served");
     drop(first);
     assert_eq!(second.answer().await.status(), 200);
+}
+
+/// A connection from one of this machine's many addresses; none where it is closed without an answer.
+async fn ask_from(address: SocketAddr, from: [u8; 4]) -> Option<Client<TcpStream>> {
+    let socket = tokio::net::TcpSocket::new_v4().unwrap();
+    socket.bind((from, 0).into()).unwrap();
+    let mut client = Client { io: socket.connect(address).await.unwrap(), unread: Vec::new() };
+    // A connection that is closed at once may be reset while the request is on its way.
+    let _ = client.io.write_all(get("/who").as_bytes()).await;
+    while client.more().await.unwrap_or(false) {
+        if client.unread.ends_with(b"})") {
+            client.unread.clear();
+            return Some(client);
+        }
+    }
+    assert!(client.unread.is_empty());
+    None
+}
+
+#[tokio::test]
+async fn one_client_cannot_take_every_slot() {
+    let uncapped = Networks::new(vec![Network::parse("127.0.0.3").unwrap()]);
+    let limits = Limits { connections: 10, connections_per_client: 2, uncapped, ..Limits::default() };
+    let site = site_with(limits, handler(answer));
+    let (greedy, other, proxy) = ([127, 0, 0, 1], [127, 0, 0, 2], [127, 0, 0, 3]);
+    let first = ask_from(site.address, greedy).await.expect("the first is served");
+    let second = ask_from(site.address, greedy).await.expect("the second is served");
+    for _ in 0..20 {
+        assert!(ask_from(site.address, greedy).await.is_none(), "beyond its share a client is closed");
+    }
+    assert!(site.metrics.encode().contains("\nwharf_connections_refused_total 20\n"));
+    assert!(ask_from(site.address, other).await.is_some(), "others are served");
+    let mut many = Vec::new();
+    for _ in 0..5 {
+        many.push(ask_from(site.address, proxy).await.expect("who speaks for many is not bounded"));
+    }
+    drop(first);
+    let again = async { while ask_from(site.address, greedy).await.is_none() {} };
+    timeout(PATIENCE, again).await.expect("a place that is free again is given");
+    drop(second);
+}
+
+#[tokio::test]
+async fn a_head_that_trickles_has_the_same_end() {
+    let site = site_with(Limits { header: SHORT * 3, ..Limits::default() }, handler(answer));
+    let mut client = connect(site.address).await;
+    client.send("GET / HTTP/1.1\r\nhost: x\r\nx-slow: ").await;
+    let trickling = async {
+        // A byte at a time, and far sooner than any pause would be noticed.
+        while timeout(SHORT / 8, client.more()).await.map_or(true, |more| more.unwrap_or(false)) {
+            if client.io.write_all(b"y").await.is_err() {
+                return;
+            }
+        }
+    };
+    timeout(PATIENCE, trickling).await.expect("the head is waited for as long as it trickles");
 }
 
 #[tokio::test]

@@ -1,26 +1,24 @@
-//! Credentials in the query: presigned URLs of SigV4.
-//!
-//! Source: <https://docs.aws.amazon.com/AmazonS3/latest/API/sigv4-query-string-auth.html>. Any method may be presigned.
-//! URLs of signature version 2 are told apart here and verified in [`super::sigv2`].
+//! Verifying a presigned URL: parameters, scope, life, signed headers, key and signature, in this order.
 
 use std::time::Duration;
 
-use super::canonical::{RequestHead, SignedHeaders, parameters};
-use super::credential::{Credential, parse_amz_date};
-use super::error::{AuthError, AuthErrorCode};
-use super::header::{check_all_signed, session_token};
-use super::payload::{self, PayloadMode, UNSIGNED_PAYLOAD};
-use super::sigv4::{self, ALGORITHM, Claim, S3};
-use super::{Authenticated, Authenticator, Identity, SignaturePlace, Signed};
+use super::LIFE_TOO_LONG;
+use crate::auth::canonical::{RequestHead, SignedHeaders, parameters};
+use crate::auth::credential::{Credential, parse_amz_date};
+use crate::auth::error::{AuthError, AuthErrorCode};
+use crate::auth::header::{check_all_signed, session_token};
+use crate::auth::payload::{self, PayloadMode, UNSIGNED_PAYLOAD};
+use crate::auth::sigv4::{self, ALGORITHM, Claim, S3};
+use crate::auth::{Authenticated, Authenticator, Identity, SignaturePlace, Signed};
 use crate::base::clock::Timestamp;
 use crate::base::limits::{CLOCK_SKEW_MAX, PRESIGN_MAX};
 
 const MALFORMED: AuthErrorCode = AuthErrorCode::AuthorizationQueryParametersError;
-const CREDENTIAL_PREFIX: &str = "Error parsing the X-Amz-Credential parameter";
+pub(super) const CREDENTIAL_PREFIX: &str = "Error parsing the X-Amz-Credential parameter";
 
 /// Which mechanism a query's parameters belong to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum QueryMechanism {
+pub(in crate::auth) enum QueryMechanism {
     None,
     SigV4,
     SigV2,
@@ -28,7 +26,7 @@ pub(super) enum QueryMechanism {
 }
 
 /// Looks for the parameters that make a query an attempt to authenticate, complete or not.
-pub(super) fn mechanism(query: &str) -> QueryMechanism {
+pub(in crate::auth) fn mechanism(query: &str) -> QueryMechanism {
     let (mut v4, mut v2) = (false, false);
     for (name, _) in parameters(query) {
         v4 |= matches!(name.as_str(), "X-Amz-Algorithm" | "X-Amz-Credential" | "X-Amz-Signature");
@@ -43,7 +41,7 @@ pub(super) fn mechanism(query: &str) -> QueryMechanism {
 }
 
 /// Authenticates a request whose query carries SigV4 credentials.
-pub(super) fn authenticate(
+pub(in crate::auth) fn authenticate(
     authenticator: &Authenticator,
     head: RequestHead<'_>,
     now: Timestamp,
@@ -75,7 +73,10 @@ pub(super) fn authenticate(
 }
 
 /// The session token of a URL: in its query, in a signed header, or, the same, in both.
-pub(super) fn one_token<'a>(query: Option<&'a str>, header: Option<&'a str>) -> Result<Option<&'a str>, AuthError> {
+pub(in crate::auth) fn one_token<'a>(
+    query: Option<&'a str>,
+    header: Option<&'a str>,
+) -> Result<Option<&'a str>, AuthError> {
     match (query.filter(|token| !token.is_empty()), header) {
         (Some(query), Some(header)) if query != header => Err(AuthError::session_token()),
         (query, header) => Ok(query.or(header)),
@@ -84,15 +85,15 @@ pub(super) fn one_token<'a>(query: Option<&'a str>, header: Option<&'a str>) -> 
 
 /// The parameters that carry credentials, each at most once.
 #[derive(Debug, Default)]
-struct AuthParameters {
+pub(super) struct AuthParameters {
     algorithm: Option<String>,
-    credential: Option<String>,
-    date: Option<String>,
-    expires: Option<String>,
-    signed_headers: Option<String>,
+    pub(super) credential: Option<String>,
+    pub(super) date: Option<String>,
+    pub(super) expires: Option<String>,
+    pub(super) signed_headers: Option<String>,
     signature: Option<String>,
-    token: Option<String>,
-    content_sha256: Option<String>,
+    pub(super) token: Option<String>,
+    pub(super) content_sha256: Option<String>,
 }
 
 /// The parameters without which there is nothing to verify.
@@ -107,7 +108,7 @@ struct Required<'a> {
 }
 
 impl AuthParameters {
-    fn read(query: &str) -> Result<Self, AuthError> {
+    pub(super) fn read(query: &str) -> Result<Self, AuthError> {
         let mut found = Self::default();
         for (name, value) in parameters(query) {
             let place = match name.as_str() {
@@ -158,10 +159,7 @@ fn check_life(signed_at: Timestamp, expires: &str, now: Timestamp) -> Result<(),
         return malformed("X-Amz-Expires must be non-negative");
     }
     let Some(life) = expires.parse().ok().map(Duration::from_secs).filter(|life| *life <= PRESIGN_MAX) else {
-        return malformed(
-            "X-Amz-Expires must be less than a week (in seconds); that is, the given X-Amz-Expires must be less than \
-             604800 seconds",
-        );
+        return malformed(LIFE_TOO_LONG);
     };
     if signed_at.since(now) > CLOCK_SKEW_MAX {
         return Err(AuthError::new(AuthErrorCode::AccessDenied, "Request is not valid yet")
