@@ -147,9 +147,11 @@ impl Keyring {
         keys.iter().map(|(id, entry)| entry.key(id)).collect()
     }
 
-    /// Puts an API token in.
+    /// Puts an API token in. Those that had ended when it was made go.
     pub fn put_token(&self, token: BearerToken) {
-        self.tokens.write().unwrap_or_else(PoisonError::into_inner).insert(token.hash.clone(), token);
+        let mut tokens = self.tokens.write().unwrap_or_else(PoisonError::into_inner);
+        tokens.retain(|_, kept| token.created < kept.expires);
+        tokens.insert(token.hash.clone(), token);
     }
 
     /// Takes an API token out. False when there was none.

@@ -6,7 +6,7 @@ use http::Method;
 use serde_json::{Value, json};
 
 use super::key::read;
-use super::output::{Listing, bytes, print, shown};
+use super::output::{Listing, bytes, member, print, shown};
 use super::session::{Connection, Failure, Path, Session, with_session};
 use crate::config::{self, Variables};
 
@@ -135,7 +135,7 @@ impl List {
         let mut listing = Listing::new(self.json, &columns);
         session.pages(&Path::of(&["buckets"]).query("prefix", &self.prefix), "buckets", |buckets| {
             listing.page(&buckets, |bucket| {
-                let policy = if bucket["policy"].is_null() { "-" } else { "own" }.to_owned();
+                let policy = if member(bucket, "policy").is_null() { "-" } else { "own" }.to_owned();
                 let (held, quota) = (bytes(bucket, "bytes"), bytes(bucket, "quota"));
                 vec![shown(bucket, "name"), shown(bucket, "objects"), held, quota, policy, shown(bucket, "created")]
             })
@@ -155,7 +155,7 @@ impl Quota {
         }
         let bucket = session.ask(Method::GET, &Path::of(&["buckets", &self.name]), None)?;
         if self.json {
-            return print(&json!({ "quota": bucket["quota"], "bytes": bucket["bytes"] }).to_string());
+            return print(&json!({ "quota": member(&bucket, "quota"), "bytes": member(&bucket, "bytes") }).to_string());
         }
         print(&bytes(&bucket, "quota"))
     }

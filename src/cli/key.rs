@@ -5,7 +5,7 @@ use std::path::{Path as FilePath, PathBuf};
 use http::Method;
 use serde_json::{Value, json};
 
-use super::output::{Listing, aligned, print, shown};
+use super::output::{Listing, aligned, member, print, shown};
 use super::session::{Connection, Failure, Path, Session, with_session};
 use crate::auth::policy::Policy;
 use crate::config::{self, Variables};
@@ -162,7 +162,10 @@ impl Create {
     fn ask(&self, session: &Session, body: &Value) -> Result<(), Failure> {
         let made = session.ask(Method::POST, &Path::of(&["keys"]), Some(body))?;
         if self.json {
-            return print(&json!({ "accessKey": made["accessKey"], "secretKey": made["secretKey"] }).to_string());
+            return print(
+                &json!({ "accessKey": member(&made, "accessKey"), "secretKey": member(&made, "secretKey") })
+                    .to_string(),
+            );
         }
         let rows = [("access key", "accessKey"), ("secret key", "secretKey")];
         print(&aligned(None, rows.iter().map(|(title, name)| vec![(*title).to_owned(), shown(&made, name)]).collect()))
@@ -201,7 +204,7 @@ impl SetPolicy {
         let path = Path::of(&["keys", &self.id]);
         match change {
             Some(change) => session.ask(Method::PATCH, &path, Some(&change)).map(drop),
-            None => print(&session.ask(Method::GET, &path, None)?["policy"].to_string()),
+            None => print(&member(&session.ask(Method::GET, &path, None)?, "policy").to_string()),
         }
     }
 }
@@ -231,8 +234,8 @@ impl Token {
 
 /// The name of a canned policy, or "own" for any other.
 fn policy(item: &Value) -> String {
-    match &item["policy"] {
-        Value::Object(_) => "own".to_owned(),
+    match item.get("policy") {
+        Some(Value::Object(_)) => "own".to_owned(),
         _ => shown(item, "policy"),
     }
 }

@@ -77,6 +77,11 @@ pub(super) fn shown(item: &Value, name: &str) -> String {
     }
 }
 
+/// A member; null where there is none.
+pub(super) fn member(item: &Value, name: &str) -> Value {
+    item.get(name).cloned().unwrap_or_default()
+}
+
 /// A number of bytes in the largest binary unit that leaves at least one.
 pub(super) fn bytes(item: &Value, name: &str) -> String {
     const UNITS: [&str; 5] = ["KiB", "MiB", "GiB", "TiB", "PiB"];

@@ -22,10 +22,10 @@ pub(super) enum Upload {
 #[derive(clap::Args)]
 pub(super) struct Filter {
     /// Only uploads to this bucket
-    #[arg(long, value_name = "NAME", conflicts_with = "upload")]
+    #[arg(long, value_name = "NAME")]
     bucket: Option<String>,
     /// Only uploads of keys that begin with this
-    #[arg(long, default_value = "", conflicts_with = "upload")]
+    #[arg(long, default_value = "")]
     prefix: String,
     /// Only uploads that nothing was sent to for this long, such as 7d
     #[arg(long, value_name = "DURATION")]
@@ -48,7 +48,8 @@ pub(super) struct List {
 #[derive(clap::Args)]
 pub(super) struct Abort {
     /// Bucket, key and upload id of one upload
-    #[arg(value_names = ["BUCKET", "KEY", "UPLOAD_ID"], num_args = 3, required_unless_present = "older_than", conflicts_with = "older_than")]
+    #[arg(value_names = ["BUCKET", "KEY", "UPLOAD_ID"], num_args = 3, required_unless_present = "older_than")]
+    #[arg(conflicts_with_all = ["older_than", "bucket", "prefix"])]
     upload: Vec<String>,
     #[command(flatten)]
     filter: Filter,
@@ -89,7 +90,9 @@ impl Filter {
             path = path.query("bucket", bucket);
         }
         session.pages(&path, "uploads", |mut uploads| {
-            uploads.retain(|upload| upload["idleSeconds"].as_u64().is_some_and(|seconds| seconds >= idle.as_secs()));
+            uploads.retain(|upload| {
+                upload.get("idleSeconds").and_then(Value::as_u64).is_some_and(|seconds| seconds >= idle.as_secs())
+            });
             show(uploads)
         })
     }
@@ -122,7 +125,7 @@ impl Abort {
         let mut aborted = 0_u64;
         self.filter.pages(session, idle, |uploads| {
             for upload in uploads {
-                let text = |name: &str| upload[name].as_str().unwrap_or_default().to_owned();
+                let text = |name: &str| upload.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
                 abort(&text("bucket"), &text("key"), &text("uploadId"))?;
                 aborted += 1;
             }

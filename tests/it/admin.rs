@@ -105,6 +105,29 @@ fn a_key_is_made_used_disabled_enabled_and_deleted() {
 }
 
 #[test]
+fn a_key_may_do_what_its_policy_says_from_the_next_request_on() {
+    let gateway = Launch::new().start();
+    let bucket = gateway.bucket();
+    let wharf = |arguments: &[&str]| command(&gateway.data_dir, arguments);
+    let key = pair(&succeed(wharf(&["key", "create", "--json"])));
+    let ask = |method: &str, body: &str| {
+        let (access_key, secret_key) = key.clone();
+        let signed =
+            |signer: &mut crate::signer::Signer| (signer.access_key, signer.secret_key) = (access_key, secret_key);
+        bucket.object(method, "k").body(body).signer(signed).send().status
+    };
+    assert_eq!((ask("PUT", "v"), ask("GET", "")), (403, 403));
+    succeed(wharf(&["key", "policy", &key.0, "writeonly"]));
+    assert_eq!((ask("PUT", "v"), ask("GET", "")), (200, 403));
+    succeed(wharf(&["key", "policy", &key.0, "readonly"]));
+    assert_eq!((ask("PUT", "v"), ask("GET", "")), (403, 200));
+    succeed(wharf(&["key", "policy", &key.0, "readwrite"]));
+    assert_eq!((ask("PUT", "v"), ask("GET", "")), (200, 200));
+    succeed(wharf(&["key", "policy", &key.0, "--none"]));
+    assert_eq!((ask("PUT", "v"), ask("GET", "")), (403, 403));
+}
+
+#[test]
 fn keys_survive_a_kill_and_their_secrets_are_nowhere_to_be_read() {
     let directory = directory();
     let gateway = Launch::on(&directory).start();
@@ -175,9 +198,10 @@ fn names_that_cannot_be_are_wrong_usage() {
     assert_failed(&wharf(&["bucket", "create", "minio"]), 2, "minio");
     assert_failed(&wharf(&["bucket", "quota", "nowhere", "1G"]), 2, "1G");
     assert_failed(&wharf(&["bucket", "delete", "nowhere"]), 1, "NoSuchBucket");
-    assert_failed(&wharf(&["upload", "abort", "a", "b"]), 2, "upload");
-    assert_failed(&wharf(&["key"]), 2, "key");
-    assert_failed(&wharf(&["key", "frobnicate"]), 2, "frobnicate");
+    assert_failed(&wharf(&["upload", "abort", "a", "b"]), 2, "UPLOAD_ID");
+    assert_failed(&wharf(&["upload", "abort", "--bucket", "uploads"]), 2, "BUCKET");
+    assert_failed(&run(crate::process::wharf(&["key"])), 2, "command");
+    assert_failed(&run(crate::process::wharf(&["key", "frobnicate"])), 2, "frobnicate");
     let policy = gateway.data_dir.join("policy.json");
     std::fs::write(&policy, r#"{"Version":"2012-10-17","Statement":[{"Effect":"Perhaps"}]}"#).unwrap();
     assert_failed(&wharf(&["key", "create", "--policy", policy.to_str().unwrap()]), 2, "");
@@ -197,6 +221,8 @@ fn buckets_have_quotas_and_policies() {
         (&1.into(), &5.into(), &(1 << 20).into())
     );
     assert_eq!(pictures["policy"]["Statement"][0]["Principal"], "*");
+    assert_eq!(gateway.request("GET", "/pictures/a").anonymous().send().ok(200).body, b"hello");
+    gateway.request("PUT", "/pictures/a").anonymous().send().refused(403, "AccessDenied");
     assert!(succeed(wharf(&["bucket", "list"])).contains("1.0 MiB"));
 
     succeed(wharf(&["bucket", "quota", "pictures", "10B"]));

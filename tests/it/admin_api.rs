@@ -99,7 +99,7 @@ fn pages_of_other_origins_are_refused_before_their_body() {
     let root = basic(ACCESS_KEY, SECRET_KEY);
     let own = format!("http://{}", gateway.api);
     for (origin, status) in
-        [("http://evil.example", 403), ("null", 403), (&gateway.ready["s3"].as_str().unwrap(), 403), (&own, 201)]
+        [("http://evil.example", 403), ("null", 403), (gateway.ready["s3"].as_str().unwrap(), 403), (&own, 201)]
     {
         let headers = [("Authorization", root.as_str()), ("Origin", origin)];
         assert_eq!(ask(&gateway, "POST", "/admin/keys", &headers, "{}").status, status, "{origin}");
