@@ -148,7 +148,7 @@ fn a_bad_value_names_setting_and_place() {
     assert_eq!(line, format!("expire-uploads (file {}): expected a text in quotes", file.path()));
     assert!(refused(&["--region", ""], &[]).starts_with("region (flag --region): "));
     assert!(refused(&["--data-dir", ""], &[]).starts_with("data-dir "));
-    assert!(refused(&["--bucket", "uploads:public"], &[]).contains("in this version"));
+    assert!(refused(&["--bucket", "uploads:private"], &[]).contains("uploads:public"));
     assert!(refused(&["--presign-expires", "8d"], &[]).starts_with("presign-expires (flag --presign-expires): "));
     let line = refused(&[], &[("WHARF_PUBLIC_URL", "https://user@files.example.com/")]);
     assert!(

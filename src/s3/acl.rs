@@ -76,7 +76,9 @@ impl CannedAcl {
             Some("aws-exec-read" | "log-delivery-write") => Err(Error::not_implemented(HEADER, "this canned ACL")),
             Some(name) => {
                 let found = Self::ALL.into_iter().find(|(_, known)| *known == name);
-                found.map(|(acl, _)| Some(acl)).ok_or_else(|| Error::argument("", HEADER, name))
+                found
+                    .map(|(acl, _)| Some(acl))
+                    .ok_or_else(|| Error::argument("There is no such canned ACL.", HEADER, name))
             }
         }
     }

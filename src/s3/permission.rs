@@ -293,6 +293,3 @@ fn grant_needed(action: &str) -> Option<(Access, Target)> {
         _ => None,
     }
 }
-
-#[cfg(test)]
-mod tests;

@@ -60,7 +60,7 @@ fn everybody_writes_where_it_is_public() {
     bucket.created("aborted", &bucket.create("aborted").anonymous()).abort().anonymous().send().ok(204);
     bucket.delete("theirs").anonymous().send().ok(204);
     let body = "<Delete><Object><Key>open</Key></Object><Object><Key>parts</Key></Object></Delete>";
-    let md5 = crate::digests::base64(&crate::digests::md5(body.as_bytes()));
+    let md5 = crate::digests::base64(crate::digests::md5(body.as_bytes()));
     let delete = bucket.request("POST").raw_query("delete").header("content-md5", &md5).body(body);
     assert_eq!(xml::blocks(&delete.anonymous().send().ok(200).text(), "Deleted").len(), 2);
     acl(&bucket, "PUT").header("x-amz-acl", "private").send().ok(200);
@@ -79,7 +79,7 @@ fn a_delete_of_many_asks_for_each() {
     );
     bucket.request("PUT").raw_query("policy").body(policy).send().ok(204);
     let body = "<Delete><Object><Key>tmp/a</Key></Object><Object><Key>kept</Key></Object></Delete>";
-    let md5 = crate::digests::base64(&crate::digests::md5(body.as_bytes()));
+    let md5 = crate::digests::base64(crate::digests::md5(body.as_bytes()));
     let delete = bucket.request("POST").raw_query("delete").header("content-md5", &md5).body(body).anonymous();
     let text = delete.send().ok(200).text();
     assert_eq!(xml::texts(xml::block(&text, "Deleted").unwrap(), "Key"), ["tmp/a"]);

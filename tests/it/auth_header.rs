@@ -25,11 +25,12 @@ fn without_credentials_everything_is_denied() {
         upload.complete(&[(1, "x")]),
         upload.abort(),
         upload.list(),
-        gateway.request("GET", "/it-no-such-bucket/k"),
     ] {
         request.anonymous().send().refused(403, "AccessDenied");
     }
     bucket.head("k").anonymous().send().ok(403);
+    // Which names are taken everybody can find out, as at AWS.
+    gateway.request("GET", "/it-no-such-bucket/k").anonymous().send().refused(404, "NoSuchBucket");
     assert_eq!(bucket.get("k").send().ok(200).body, b"v");
 }
 

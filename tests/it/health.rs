@@ -51,14 +51,14 @@ fn requests_are_counted_by_operation_and_status() {
     bucket.get("k0").send().ok(200);
     bucket.get("missing").send().refused(404, "NoSuchKey");
     bucket.get("k0").anonymous().send().refused(403, "AccessDenied");
-    bucket.request("GET").raw_query("acl").send().refused(501, "NotImplemented");
+    bucket.request("GET").raw_query("website").send().refused(501, "NotImplemented");
     let count = |operation: &str, status: u16| {
         gateway.metric(&format!("wharf_requests_total{{operation=\"{operation}\",status=\"{status}\"}}"))
     };
     // A request is counted when its answer has been sent, which may be a moment after it was read.
     let (get, put) = (("GetObject", 200), ("PutObject", 200));
     for ((operation, status), expected) in
-        [(put, 3.0), (get, 1.0), (("GetObject", 404), 1.0), (("GetObject", 403), 1.0), (("GetBucketAcl", 501), 1.0)]
+        [(put, 3.0), (get, 1.0), (("GetObject", 404), 1.0), (("GetObject", 403), 1.0), (("GetBucketWebsite", 501), 1.0)]
     {
         crate::process::poll(&format!("{operation} {status}"), || (count(operation, status) == expected).then_some(()));
     }

@@ -45,7 +45,8 @@ impl Gateway {
 
     /// Temporary credentials of this key.
     pub(crate) fn assume(&self, key: &Key, more: &[(&str, &str)]) -> Key {
-        let parameters = [&[("Action", "AssumeRole"), ("Version", "2011-06-15"), ("RoleSessionName", "tests")], more].concat();
+        let parameters =
+            [&[("Action", "AssumeRole"), ("Version", "2011-06-15"), ("RoleSessionName", "tests")], more].concat();
         let text = self.sts(key, &parameters).ok(200).text();
         let part = |name: &str| xml::text(&text, name).unwrap_or_else(|| panic!("no {name}: {text}"));
         Key { id: part("AccessKeyId"), secret: part("SecretAccessKey"), token: Some(part("SessionToken")) }

@@ -179,7 +179,8 @@ fn temporary_credentials_sign_like_others_and_never_do_more() {
     bucket.get("k").by(&reader).send().ok(200);
     bucket.put("new", "x").by(&reader).send().refused(403, "AccessDenied");
     bucket.list().by(&reader).send().refused(403, "AccessDenied");
-    let more = "{\"Version\":\"2012-10-17\",\"Statement\":{\"Effect\":\"Allow\",\"Action\":\"s3:*\",\"Resource\":\"*\"}}";
+    let more =
+        "{\"Version\":\"2012-10-17\",\"Statement\":{\"Effect\":\"Allow\",\"Action\":\"s3:*\",\"Resource\":\"*\"}}";
     let grown = gateway.assume(&gateway.key("readonly"), &[("Policy", more)]);
     bucket.put("new", "x").by(&grown).send().refused(403, "AccessDenied");
     let root = Key { id: crate::gateway::ACCESS_KEY.into(), secret: crate::gateway::SECRET_KEY.into(), token: None };
@@ -226,7 +227,10 @@ fn the_security_token_service_refuses_in_its_own_words() {
     assert_eq!(refused(&[assume, ("RoleSessionName", "a b")]).0, 400);
     assert_eq!(refused(&[assume, ("Policy", "{")]), code(400, "MalformedPolicyDocument"));
     assert_eq!(refused(&[assume, ("Policy", &" ".repeat(2049))]), code(400, "MalformedPolicyDocument"));
-    assert_eq!(refused(&[assume, ("PolicyArns.member.1.arn", "arn:aws:iam::aws:policy/x")]), code(501, "NotImplemented"));
+    assert_eq!(
+        refused(&[assume, ("PolicyArns.member.1.arn", "arn:aws:iam::aws:policy/x")]),
+        code(501, "NotImplemented")
+    );
     let long = "x".repeat(20 << 10);
     assert_eq!(refused(&[assume, ("ExternalId", &long)]).0, 400);
     let session = gateway.assume(&key, &[]);
@@ -242,7 +246,8 @@ fn the_security_token_service_refuses_in_its_own_words() {
     assert_eq!(xml::text(&caller, "Arn"), Some(arn));
     // Signed for S3 it is not for this service.
     let body = "Action=AssumeRole&Version=2011-06-15";
-    let for_s3 = gateway.request("POST", "/").by(&key).header("content-type", "application/x-www-form-urlencoded").body(body);
+    let for_s3 =
+        gateway.request("POST", "/").by(&key).header("content-type", "application/x-www-form-urlencoded").body(body);
     let mut connection = gateway.connect();
     connection.write(for_s3.bytes());
     assert_eq!(connection.read_answer("POST").status, 400);

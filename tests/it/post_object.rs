@@ -101,7 +101,7 @@ fn fields_are_headers_of_the_object() {
     let read = bucket.get("k").raw_query("tagging").send().ok(200).text();
     assert_eq!(xml::text(&read, "Value").as_deref(), Some("v w"));
     for (field, value, status, code) in [
-        ("acl", "public-read", 501, "NotImplemented"),
+        ("acl", "everyone", 400, "InvalidArgument"),
         ("x-amz-server-side-encryption", "AES256", 501, "NotImplemented"),
         ("x-amz-storage-class", "FAKE", 400, "InvalidStorageClass"),
         ("x-amz-meta-a", "line\r\nx-amz-acl: public-read", 400, "InvalidArgument"),
@@ -265,7 +265,7 @@ fn credentials_that_are_none() {
     );
     Form::new(&bucket, "k", "v").send().refused(403, "AccessDenied");
     let absent = crate::bucket::Bucket { gateway: &gateway, name: gateway.bucket_name() };
-    Form::new(&absent, "k", "v").send().refused(403, "AccessDenied");
+    Form::new(&absent, "k", "v").send().refused(404, "NoSuchBucket");
     Form::new(&absent, "k", "v").signed().send().refused(404, "NoSuchBucket");
     // Credentials of another kind do not help a form.
     let kind = format!("multipart/form-data; boundary={}", crate::form::BOUNDARY);

@@ -10,15 +10,9 @@ fn operations_that_are_not_built_are_named() {
     bucket.put("k", "v").send().ok(200);
     let on_bucket = [
         ("PUT", "versioning", "PutBucketVersioning"),
-        ("GET", "policy", "GetBucketPolicy"),
-        ("PUT", "policy", "PutBucketPolicy"),
-        ("DELETE", "policy", "DeleteBucketPolicy"),
-        ("GET", "policyStatus", "GetBucketPolicyStatus"),
         ("GET", "lifecycle", "GetBucketLifecycleConfiguration"),
         ("PUT", "lifecycle", "PutBucketLifecycleConfiguration"),
         ("DELETE", "lifecycle", "DeleteBucketLifecycle"),
-        ("GET", "acl", "GetBucketAcl"),
-        ("PUT", "acl", "PutBucketAcl"),
         ("GET", "encryption", "GetBucketEncryption"),
         ("PUT", "encryption", "PutBucketEncryption"),
         ("GET", "website", "GetBucketWebsite"),
@@ -29,16 +23,11 @@ fn operations_that_are_not_built_are_named() {
         ("GET", "requestPayment", "GetBucketRequestPayment"),
         ("GET", "accelerate", "GetBucketAccelerateConfiguration"),
         ("GET", "object-lock", "GetObjectLockConfiguration"),
-        ("GET", "ownershipControls", "GetBucketOwnershipControls"),
-        ("GET", "publicAccessBlock", "GetPublicAccessBlock"),
-        ("PUT", "publicAccessBlock", "PutPublicAccessBlock"),
         ("GET", "inventory", "ListBucketInventoryConfigurations"),
         ("GET", "analytics&id=1", "GetBucketAnalyticsConfiguration"),
         ("GET", "session", "CreateSession"),
     ];
     let on_object = [
-        ("GET", "acl", "GetObjectAcl"),
-        ("PUT", "acl", "PutObjectAcl"),
         ("GET", "retention", "GetObjectRetention"),
         ("PUT", "retention", "PutObjectRetention"),
         ("GET", "legal-hold", "GetObjectLegalHold"),
@@ -74,7 +63,6 @@ fn headers_that_would_change_what_is_stored_are_refused() {
         ],
         vec![("x-amz-object-lock-mode", "GOVERNANCE"), ("x-amz-object-lock-retain-until-date", "2099-01-01T00:00:00Z")],
         vec![("x-amz-object-lock-legal-hold", "ON")],
-        vec![("x-amz-acl", "public-read")],
         vec![("x-amz-grant-read", "uri=\"http://acs.amazonaws.com/groups/global/AllUsers\"")],
         vec![("x-amz-write-offset-bytes", "0")],
     ] {

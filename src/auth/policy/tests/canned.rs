@@ -76,12 +76,12 @@ fn writeonly_sends_and_neither_reads_nor_deletes() {
 #[test]
 fn owner_is_everything_in_buckets_of_ones_own() {
     let common = ["s3:ListAllMyBuckets", "s3:CreateBucket"];
-    let own = Facts(&[("aws:userid", &[ALICE_ID]), ("aws:resourceaccount", &[ALICE_ID])]);
+    let own = Facts(&[("aws:userid", &[ALICE_ID]), ("wharf:resourceowner", &[ALICE_ID])]);
     assert_eq!(allowed("owner", &own), &VERBS[..20]);
-    let of_others = Facts(&[("aws:userid", &[ALICE_ID]), ("aws:resourceaccount", &["somebody"])]);
+    let of_others = Facts(&[("aws:userid", &[ALICE_ID]), ("wharf:resourceowner", &["somebody"])]);
     assert_eq!(allowed("owner", &of_others), common);
     // Neither a bucket that is not there nor a caller without an id makes everything one's own.
     assert_eq!(allowed("owner", &Facts(&[("aws:userid", &[ALICE_ID])])), common);
-    assert_eq!(allowed("owner", &Facts(&[("aws:resourceaccount", &[ALICE_ID])])), common);
+    assert_eq!(allowed("owner", &Facts(&[("wharf:resourceowner", &[ALICE_ID])])), common);
     assert_eq!(allowed("owner", &NO_FACTS), common);
 }
