@@ -87,6 +87,9 @@ pub const POLICY_STATEMENTS_MAX: usize = 200;
 pub const POLICY_VALUES_MAX: usize = 1000;
 /// Objects and lists within each other in a policy: the values of a condition are the sixth.
 pub const POLICY_DEPTH_MAX: usize = 8;
+/// What a request may put in the place of a policy's variable: a longer value is none. A policy's patterns are made anew with each
+/// request that brings such values, so their length is what a judgement costs.
+pub const POLICY_VARIABLE_MAX_CHARACTERS: usize = 256;
 /// A pattern of a policy, before and after its variables got their values. An ARN with the longest key is shorter by far.
 pub const POLICY_PATTERN_MAX_CHARACTERS: usize = 2048;
 

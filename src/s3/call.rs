@@ -6,13 +6,13 @@ use http::{HeaderMap, HeaderValue, Method, Response, StatusCode};
 
 use super::address::Address;
 use super::error::{Code, Error};
-use super::op::Op;
 use super::permission::{Asking, Place};
 use super::query::Query;
 use super::shares::Held;
 use super::{S3Config, Trace};
-use crate::auth::{Authenticated, KeyIdentity};
+use crate::auth::Authenticated;
 use crate::store::Store;
+use crate::store::error::{Error as StoreError, Missing};
 use crate::store::types::{Attributes, Bucket, BucketName, ObjectKey, UploadId};
 use crate::wire::{Body, ConnectionInfo};
 
@@ -21,8 +21,6 @@ use crate::wire::{Body, ConnectionInfo};
 pub struct Call {
     /// The gateway it came to.
     pub config: Arc<S3Config>,
-    /// The operation.
-    pub op: &'static Op,
     /// The method.
     pub method: Method,
     /// What it names. Rows with a bucket or an object as target only run where it is named.
@@ -67,6 +65,7 @@ impl Call {
             headers: &self.headers,
             query: &self.query,
             connection: self.connection,
+            tags: None,
         }
     }
 
@@ -90,21 +89,17 @@ impl Call {
         attributes.owner.as_deref().unwrap_or_else(|| self.owner_of(bucket))
     }
 
-    /// What is needed to hide a missing object, should one be missing.
-    pub(super) fn unseen(&self) -> Option<Unseen> {
-        let bucket = self.found.clone().filter(|_| self.op.action.starts_with("s3:GetObject"))?;
-        // The root key sees all but what a bucket denies it, which is not for hiding things from it.
-        if self.auth.identity.key().is_some_and(KeyIdentity::is_unrestricted_root) {
-            return None;
+    /// A failure to read what the call names. Whoever may not list a bucket learns nothing of what is not in it; what cannot be
+    /// decided is hidden.
+    pub fn unread(&self, error: StoreError) -> Error {
+        let listable = || match self.place() {
+            Place::Object(bucket, key) => self.asking().may_list(bucket, key).unwrap_or(false),
+            _ => false,
+        };
+        match error {
+            StoreError::NotFound(Missing::Object) if !listable() => Code::ACCESS_DENIED.into(),
+            error => error.into(),
         }
-        Some(Unseen {
-            config: Arc::clone(&self.config),
-            auth: self.auth.clone(),
-            headers: self.headers.clone(),
-            query: self.query.clone(),
-            connection: self.connection,
-            bucket,
-        })
     }
 
     /// The name of the bucket.
@@ -140,30 +135,6 @@ impl Call {
             Some(bucket) if !self.address.virtual_host => format!("{scheme}://{host}/{bucket}/{key}"),
             _ => format!("{scheme}://{host}/{key}"),
         }
-    }
-}
-
-/// A sender that may not be told what is not there.
-pub(super) struct Unseen {
-    config: Arc<S3Config>,
-    auth: Authenticated,
-    headers: HeaderMap,
-    query: Query,
-    connection: Option<ConnectionInfo>,
-    bucket: Bucket,
-}
-
-impl Unseen {
-    /// Whether a missing object is to look like one that may not be read. What cannot be decided is hidden.
-    pub(super) fn hides(&self) -> bool {
-        let asking = Asking {
-            config: &self.config,
-            auth: &self.auth,
-            headers: &self.headers,
-            query: &self.query,
-            connection: self.connection,
-        };
-        !asking.may_list(&self.bucket).unwrap_or(false)
     }
 }
 

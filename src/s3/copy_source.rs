@@ -43,7 +43,7 @@ impl CopySource {
         })?;
         let asking = call.asking();
         asking.permit("s3:GetObject", Place::Object(&bucket, &key))?;
-        let listable = asking.may_list(&bucket)?;
+        let listable = asking.may_list(&bucket, &key)?;
         Ok(Self { bucket, key, listable })
     }
 
@@ -91,7 +91,7 @@ fn parse(text: &str) -> Result<(BucketName, ObjectKey), Error> {
         Some("") => return Err(Error::argument("Version id cannot be the empty string", HEADER, text)),
         Some(_) => return Err(Error::argument("Invalid version id specified", HEADER, text)),
     }
-    let path = percent_decode(&path.replace('+', " ")).ok_or_else(malformed)?;
+    let path = decoded(path).ok_or_else(malformed)?;
     let path = path.strip_prefix('/').unwrap_or(&path);
     if path.starts_with(ARN) {
         return Err(Error::not_implemented(HEADER, "access points"));
@@ -102,6 +102,16 @@ fn parse(text: &str) -> Result<(BucketName, ObjectKey), Error> {
         BucketName::parse(bucket).ok_or_else(|| Error::new(Code::INVALID_BUCKET_NAME).with("BucketName", bucket))?;
     let key = ObjectKey::parse(key).ok_or_else(|| key_too_long(key.len()))?;
     Ok((name, key))
+}
+
+fn decoded(path: &str) -> Option<String> {
+    percent_decode(&path.replace('+', " "))
+}
+
+/// A source as policies name it: `bucket/key`, whatever way it is written.
+pub fn plain(text: &str) -> String {
+    let path = decoded(text).unwrap_or_else(|| text.to_owned());
+    path.strip_prefix('/').map(str::to_owned).unwrap_or(path)
 }
 
 /// Judges the conditions on the source. As of reads, a tag outweighs a date; but every failure is a 412.

@@ -214,7 +214,6 @@ impl S3 {
         let connection = head.extensions.get::<ConnectionInfo>().copied();
         let call = Call {
             config: Arc::clone(&self.config),
-            op,
             method: head.method.clone(),
             address,
             query,
@@ -242,14 +241,7 @@ impl S3 {
             // A body of unknown length is checked as it grows; here only whether there is room at all.
             self.config.store.check_room(call.length.unwrap_or(0))?;
         }
-        let unseen = call.unseen();
-        match run(call).await {
-            // Whoever may not list a bucket learns nothing of what is not in it.
-            Err(error) if error.code() == Code::NO_SUCH_KEY && unseen.is_some_and(|unseen| unseen.hides()) => {
-                Err(Code::ACCESS_DENIED.into())
-            }
-            answer => answer,
-        }
+        run(call).await
     }
 
     /// Counts the request, and logs it when its answer has been taken.

@@ -86,9 +86,11 @@ impl Op {
         self.query.split('&').filter(|key| !key.is_empty()).map(key)
     }
 
-    /// Whether it is about objects although its address is a bucket's: then it asks for permission itself, key by key.
-    pub fn asks_by_key(&self) -> bool {
-        self.target == Target::Bucket && matches!(self.action, "s3:PutObject" | "s3:DeleteObject")
+    /// Whether it asks for permission itself, because that depends on its body: on the keys it names, where its address is a
+    /// bucket's, or on the tags.
+    pub fn asks_itself(&self) -> bool {
+        let names_keys = self.target == Target::Bucket && matches!(self.action, "s3:PutObject" | "s3:DeleteObject");
+        names_keys || self.action == "s3:PutObjectTagging"
     }
 
     /// Whether the bucket it names need not be there.

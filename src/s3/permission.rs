@@ -23,7 +23,7 @@ use super::query::Query;
 use super::rules::{Ownership, Rules};
 use crate::auth::policy::{PolicyRequest, Verdict};
 use crate::auth::{Authenticated, Identity};
-use crate::store::types::{Attributes, Bucket, BucketName, ObjectKey};
+use crate::store::types::{Attributes, Bucket, BucketName, Condition, ObjectKey};
 use crate::wire::ConnectionInfo;
 
 mod context;
@@ -46,6 +46,8 @@ pub struct Asking<'a> {
     pub query: &'a Query,
     /// The connection it came by.
     pub connection: Option<ConnectionInfo>,
+    /// The tags it brings, where a header does not say them: they stand in a document or a field, or are another object's.
+    pub tags: Option<&'a [(String, String)]>,
 }
 
 /// What is asked for.
@@ -80,15 +82,14 @@ impl<'a> Place<'a> {
 }
 
 impl Asking<'_> {
-    /// Permission for an operation on what the request's own address names. Operations whose action is one on objects while
-    /// their address is a bucket's ask for themselves, key by key.
+    /// Permission for an operation on what the request's own address names. Some ask for themselves, when they know more.
     ///
     /// # Errors
     /// `AccessDenied`.
     pub fn authorize(&self, op: &Op, place: Place<'_>) -> Result<(), Error> {
         match place {
-            Place::Bucket(_) if op.asks_by_key() => Ok(()),
-            _ => self.permit(op.action, place),
+            _ if op.asks_itself() => Ok(()),
+            place => self.permit(op.action, place),
         }
     }
 
@@ -105,26 +106,40 @@ impl Asking<'_> {
         if let Place::Object(bucket, key) = place
             && grant_needed(action) == Some((Access::Read, Target::Object))
             && self.config.store.object(bucket, key).is_err()
-            && self.may_list(bucket)?
+            && self.may_list(bucket, key)?
         {
             return Ok(());
         }
         Err(Code::ACCESS_DENIED.into())
     }
 
-    /// Whether the caller may list this bucket.
+    /// Whether the caller could list this key of the bucket, and so find out whether it is there. The question is judged as that
+    /// of a listing with the key as prefix, whatever the request's own query says.
     ///
     /// # Errors
     /// Failures of the store.
-    pub fn may_list(&self, bucket: &Bucket) -> Result<bool, Error> {
-        let place = Place::Bucket(bucket);
-        self.allowed("s3:ListBucket", place, self.rules(place)?.as_deref())
+    pub fn may_list(&self, bucket: &Bucket, key: &ObjectKey) -> Result<bool, Error> {
+        let (place, query) = (Place::Bucket(bucket), Query::of("prefix", key.as_str()));
+        Asking { query: &query, ..*self }.allowed("s3:ListBucket", place, self.rules(place)?.as_deref())
+    }
+
+    /// What a condition on a tag takes besides: whoever may not read an object must not find out its tag by guessing.
+    ///
+    /// # Errors
+    /// `AccessDenied`.
+    pub fn permit_condition(&self, condition: Option<&Condition>, place: Place<'_>) -> Result<(), Error> {
+        match condition {
+            Some(Condition::Matches(_) | Condition::MatchesNone) => self.permit("s3:GetObject", place),
+            Some(Condition::Absent | Condition::Present) | None => Ok(()),
+        }
     }
 
     /// Whether the caller is to see this bucket in the list of all: those it owns, and those that its own policy lets it list.
     pub fn sees(&self, bucket: &Bucket) -> bool {
         let owns = self.auth.identity.key().is_some_and(|key| key.canonical_user_id == self.owner_of(bucket));
-        owns || self.by_identity("s3:ListBucket", Place::Bucket(bucket)) == Verdict::Allow
+        let place = Place::Bucket(bucket);
+        self.by_session("s3:ListBucket", place) == Verdict::Allow
+            && (owns || self.by_identity("s3:ListBucket", place) == Verdict::Allow)
     }
 
     fn owner_of<'b>(&'b self, bucket: &'b Bucket) -> &'b str {

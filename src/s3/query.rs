@@ -11,6 +11,11 @@ use crate::store::types::PartNumber;
 pub struct Query(Vec<(String, String)>);
 
 impl Query {
+    /// A query of one parameter.
+    pub fn of(name: &str, value: &str) -> Self {
+        Self(vec![(name.to_owned(), value.to_owned())])
+    }
+
     /// Reads the query as it stood on the wire, without its question mark. A plus is a space, as in forms and at AWS.
     ///
     /// # Errors

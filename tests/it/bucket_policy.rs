@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::bucket::Bucket;
-use crate::gateway::Gateway;
+use crate::gateway::{Gateway, Launch};
 use crate::request::Request;
 
 const MINUTE: Duration = Duration::from_secs(60);
@@ -191,4 +191,27 @@ fn conditions_look_at_signatures_and_headers() {
     deny_if("s3:PutObject", "{\"Null\":{\"s3:if-none-match\":\"true\"}}");
     bucket.put("new", "x").send().refused(403, "AccessDenied");
     bucket.put("new", "x").header("if-none-match", "*").send().ok(200);
+}
+
+#[test]
+fn buckets_may_be_public_from_the_start() {
+    let gateway = Launch::new().set("--bucket", "files:public,private").start();
+    let open = Bucket { gateway: &gateway, name: "files".to_owned() };
+    let closed = Bucket { gateway: &gateway, name: "private".to_owned() };
+    for bucket in [&open, &closed] {
+        bucket.put("k", "v").send().ok(200);
+    }
+    assert_eq!(open.get("k").anonymous().send().ok(200).body, b"v");
+    open.list().anonymous().send().refused(403, "AccessDenied");
+    open.put("k", "w").anonymous().send().refused(403, "AccessDenied");
+    closed.get("k").anonymous().send().refused(403, "AccessDenied");
+    // What somebody has put in its place stays.
+    put(&open, "{\"Effect\":\"Deny\",\"Principal\":\"*\",\"Action\":\"s3:PutObject\",\"Resource\":\"BUCKET/*\"}")
+        .ok(204);
+    gateway.terminate();
+    gateway.wait();
+    let again = Launch::on(&gateway.directory()).set("--bucket", "files:public").start();
+    let open = Bucket { gateway: &again, name: "files".to_owned() };
+    open.get("k").anonymous().send().refused(403, "AccessDenied");
+    open.get("k").send().ok(200);
 }

@@ -253,3 +253,98 @@ fn the_security_token_service_refuses_in_its_own_words() {
     assert_eq!(connection.read_answer("POST").status, 400);
     gateway.request("POST", "/").by(&key).body(body).send().refused(405, "MethodNotAllowed");
 }
+
+#[test]
+fn conditions_on_tags_see_the_tags_that_are_stored() {
+    // A policy saw the header alone, while the tags came from a document, from a field of a form, or with a copy.
+    let gateway = Gateway::shared();
+    let bucket = gateway.bucket();
+    let name = &bucket.name;
+    let allowed = gateway.key(&format!(
+        "{{\"Version\":\"2012-10-17\",\"Statement\":[\
+         {{\"Effect\":\"Allow\",\"Action\":[\"s3:PutObject\",\"s3:GetObject\",\"s3:GetObjectTagging\"],\
+           \"Resource\":\"arn:aws:s3:::{name}/*\"}},\
+         {{\"Effect\":\"Allow\",\"Action\":\"s3:PutObjectTagging\",\"Resource\":\"arn:aws:s3:::{name}/*\",\
+           \"Condition\":{{\"StringEquals\":{{\"s3:RequestObjectTag/class\":\"low\"}}}}}}]}}"
+    ));
+    let denied = gateway.key(&format!(
+        "{{\"Version\":\"2012-10-17\",\"Statement\":[\
+         {{\"Effect\":\"Allow\",\"Action\":\"s3:*\",\"Resource\":\"arn:aws:s3:::{name}/*\"}},\
+         {{\"Effect\":\"Deny\",\"Action\":[\"s3:PutObject\",\"s3:PutObjectTagging\"],\"Resource\":\"arn:aws:s3:::{name}/*\",\
+           \"Condition\":{{\"StringEquals\":{{\"s3:RequestObjectTag/class\":\"high\"}}}}}}]}}"
+    ));
+    let document =
+        |class: &str| format!("<Tagging><TagSet><Tag><Key>class</Key><Value>{class}</Value></Tag></TagSet></Tagging>");
+    bucket.put("high", "x").header("x-amz-tagging", "class=high").send().ok(200);
+    bucket.put("k", "x").send().ok(200);
+    let source = format!("/{name}/high");
+    for key in [&allowed, &denied] {
+        bucket.put("k", "x").header("x-amz-tagging", "class=low").by(key).send().ok(200);
+        bucket.put("k", "x").header("x-amz-tagging", "class=high").by(key).send().refused(403, "AccessDenied");
+        bucket.create("k").header("x-amz-tagging", "class=high").by(key).send().refused(403, "AccessDenied");
+        let tag = |class: &str| bucket.object("PUT", "k").raw_query("tagging").body(document(class)).by(key);
+        tag("low").send().ok(200);
+        tag("high").send().refused(403, "AccessDenied");
+        let tag = || bucket.object("PUT", "k").raw_query("tagging").body(document("high"));
+        tag().header("x-amz-tagging", "class=low").by(key).send().refused(403, "AccessDenied");
+        let copy = || bucket.object("PUT", "copy").header("x-amz-copy-source", &source);
+        copy().by(key).send().refused(403, "AccessDenied");
+        copy().header("x-amz-tagging", "class=low").by(key).send().refused(403, "AccessDenied");
+        let replaced = copy().header("x-amz-tagging-directive", "REPLACE").header("x-amz-tagging", "class=low");
+        replaced.by(key).send().ok(200);
+    }
+    assert_eq!(xml::texts(&bucket.object("GET", "k").raw_query("tagging").send().ok(200).text(), "Value"), ["low"]);
+    bucket
+        .object("PUT", "k")
+        .raw_query("tagging")
+        .body(document("low"))
+        .anonymous()
+        .send()
+        .refused(403, "AccessDenied");
+}
+
+#[test]
+fn nobody_finds_out_by_guessing_what_may_not_be_read() {
+    let gateway = Gateway::shared();
+    let bucket = gateway.bucket();
+    let tag = bucket.put("home/a", "v").send().ok(200).header("etag").unwrap().to_owned();
+    let writer = gateway.key("writeonly");
+    for tag in [tag.as_str(), "\"00000000000000000000000000000000\""] {
+        bucket.put("home/a", "v").header("if-match", tag).by(&writer).send().refused(403, "AccessDenied");
+    }
+    bucket.put("home/b", "v").header("if-none-match", "*").by(&writer).send().ok(200);
+    let name = &bucket.name;
+    let lister = gateway.key(&format!(
+        "{{\"Version\":\"2012-10-17\",\"Statement\":[\
+         {{\"Effect\":\"Allow\",\"Action\":\"s3:GetObject\",\"Resource\":\"arn:aws:s3:::{name}/*\"}},\
+         {{\"Effect\":\"Allow\",\"Action\":\"s3:ListBucket\",\"Resource\":\"arn:aws:s3:::{name}\",\
+           \"Condition\":{{\"StringLike\":{{\"s3:prefix\":\"home/*\"}}}}}}]}}"
+    ));
+    bucket.get("home/missing").by(&lister).send().refused(404, "NoSuchKey");
+    bucket.get("away/missing").by(&lister).send().refused(403, "AccessDenied");
+    let pretended = bucket.get("away/missing").query("prefix", "home/").by(&lister);
+    pretended.send().refused(403, "AccessDenied");
+    // A session sees no more buckets than it may list.
+    let narrowed = "{\"Version\":\"2012-10-17\",\"Statement\":{\"Effect\":\"Allow\",\"Action\":\"s3:ListAllMyBuckets\",\"Resource\":\"*\"}}";
+    let session = gateway.assume(&gateway.key("readonly"), &[("Policy", narrowed)]);
+    let seen = gateway.request("GET", "/").by(&session).send().ok(200).text();
+    assert_eq!(xml::texts(&seen, "Name"), Vec::<String>::new());
+}
+
+#[test]
+fn a_source_has_one_name_in_policies() {
+    let gateway = Gateway::shared();
+    let bucket = gateway.bucket();
+    bucket.put("secret/a", "v").send().ok(200);
+    let name = &bucket.name;
+    let key = gateway.key(&format!(
+        "{{\"Version\":\"2012-10-17\",\"Statement\":[\
+         {{\"Effect\":\"Allow\",\"Action\":\"s3:*\",\"Resource\":\"arn:aws:s3:::{name}/*\"}},\
+         {{\"Effect\":\"Deny\",\"Action\":\"s3:PutObject\",\"Resource\":\"*\",\
+           \"Condition\":{{\"StringLike\":{{\"s3:x-amz-copy-source\":\"{name}/secret/*\"}}}}}}]}}"
+    ));
+    for source in [format!("{name}/secret/a"), format!("/{name}/secret/a"), format!("/{name}/%73ecret%2Fa")] {
+        let copy = bucket.object("PUT", "copy").header("x-amz-copy-source", &source);
+        copy.by(&key).send().refused(403, "AccessDenied");
+    }
+}

@@ -10,7 +10,7 @@ use std::borrow::Cow;
 
 use super::ConditionContext;
 use super::pattern::{Pattern, Token};
-use crate::base::limits::POLICY_PATTERN_MAX_CHARACTERS;
+use crate::base::limits::{POLICY_PATTERN_MAX_CHARACTERS, POLICY_VARIABLE_MAX_CHARACTERS};
 
 /// How a text is to be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -102,7 +102,11 @@ impl Template {
                 Part::Variable { key, default } => {
                     let value = value_of(key, context).or_else(|| default.clone())?;
                     let value = if self.fold { folded(&value) } else { value };
-                    tokens.extend(value.chars().take(POLICY_PATTERN_MAX_CHARACTERS + 1).map(Token::Literal));
+                    let before = tokens.len();
+                    tokens.extend(value.chars().take(POLICY_VARIABLE_MAX_CHARACTERS + 1).map(Token::Literal));
+                    if tokens.len() - before > POLICY_VARIABLE_MAX_CHARACTERS {
+                        return None;
+                    }
                 }
             }
             if tokens.len() > POLICY_PATTERN_MAX_CHARACTERS {

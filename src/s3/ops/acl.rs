@@ -89,7 +89,7 @@ async fn put_bucket(mut call: Call) -> Result<Response<Body>, Error> {
 
 async fn get_object(call: Call) -> Result<Response<Body>, Error> {
     let bucket = call.bucket()?;
-    let info = call.store().object(&bucket, call.key()?)?;
+    let info = call.store().object(&bucket, call.key()?).map_err(|error| call.unread(error))?;
     let enforced = call.config.rules.of(call.store(), &bucket)?.ownership == Ownership::BucketOwnerEnforced;
     let bucket_owner = call.owner_of(&bucket);
     let (owner, acl) = match enforced {
@@ -102,7 +102,7 @@ async fn get_object(call: Call) -> Result<Response<Body>, Error> {
 async fn put_object(mut call: Call) -> Result<Response<Body>, Error> {
     let bucket = call.bucket()?;
     let key = call.key()?.clone();
-    let info = call.store().object(&bucket, &key)?;
+    let info = call.store().object(&bucket, &key).map_err(|error| call.unread(error))?;
     let (owner, bucket_owner) =
         (call.owner_in(&bucket, &info.attributes).to_owned(), call.owner_of(&bucket).to_owned());
     let owners = Owners { owner: &owner, bucket_owner: Some(&bucket_owner) };

@@ -45,6 +45,7 @@ async fn run(mut call: Call) -> Result<Response<Body>, Error> {
 async fn complete(call: Call, bucket: Bucket, id: UploadId, request: CompleteRequest) -> Result<Response<Body>, Error> {
     let key = call.key()?.clone();
     let condition = request.condition;
+    call.asking().permit_condition(condition.as_ref(), call.place())?;
     let completed = call.store().complete_upload(&bucket, &key, id, request).await;
     let completed = completed.map_err(|error| conditions::explain(condition.as_ref(), error))?;
     let mut answer = Document::new("CompleteMultipartUploadResult");

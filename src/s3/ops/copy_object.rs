@@ -13,7 +13,7 @@ use crate::s3::call::{Call, document, single};
 use crate::s3::copy_source::{self, CopySource};
 use crate::s3::error::Error;
 use crate::s3::op::{BodyRule, Op, Target};
-use crate::s3::permission::Place;
+use crate::s3::permission::{Asking, Place};
 use crate::s3::slow::{self, Client};
 use crate::s3::xml::Document;
 use crate::s3::{conditions, headers};
@@ -49,6 +49,7 @@ async fn copy(call: Call) -> Result<Response<Body>, Error> {
     let mut wishes = Wishes::of(&call.headers)?;
     call.asking().own(&bucket, &key, &mut wishes.attributes)?;
     let condition = conditions::of_write(&call.headers)?;
+    call.asking().permit_condition(condition.as_ref(), call.place())?;
     let source = CopySource::of(&call)?;
     let onto_itself = source.bucket.number == bucket.number && source.key == key;
     let request = CopyRequest { source: (&source.bucket, &source.key), target: (&bucket, &key), condition };
@@ -57,9 +58,13 @@ async fn copy(call: Call) -> Result<Response<Body>, Error> {
     for _ in 0..COPY_CHECKSUM_READS_MAX {
         let terms = |info: &ObjectInfo| {
             if !wishes.replaces_tags && !info.attributes.tags.is_empty() {
-                let read = asking.permit("s3:GetObjectTagging", Place::Object(&source.bucket, &source.key));
-                let written = || asking.permit("s3:PutObjectTagging", Place::Object(&bucket, &key));
-                read.and_then(|()| written()).map_err(Failure::Request)?;
+                let asking = Asking { tags: Some(&info.attributes.tags), ..asking };
+                asking
+                    .permit("s3:GetObjectTagging", Place::Object(&source.bucket, &source.key))
+                    .map_err(Failure::Request)?;
+                for action in [OP.action, "s3:PutObjectTagging"] {
+                    asking.permit(action, Place::Object(&bucket, &key)).map_err(Failure::Request)?;
+                }
             }
             wishes.terms(&call.headers, info, onto_itself, computed.as_ref())
         };
@@ -136,10 +141,15 @@ struct Wishes {
 
 impl Wishes {
     fn of(headers: &HeaderMap) -> Result<Self, Error> {
+        let replaces_tags = replaces(headers, "x-amz-tagging-directive", "Unknown tagging directive.")?;
+        let mut attributes = headers::attributes(headers)?;
+        if !replaces_tags {
+            attributes.tags.clear();
+        }
         Ok(Self {
             replaces_metadata: replaces(headers, "x-amz-metadata-directive", "Unknown metadata directive.")?,
-            replaces_tags: replaces(headers, "x-amz-tagging-directive", "Unknown tagging directive.")?,
-            attributes: headers::attributes(headers)?,
+            replaces_tags,
+            attributes,
             algorithm: headers::checksum_algorithm(headers)?,
         })
     }

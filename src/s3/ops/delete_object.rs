@@ -26,6 +26,7 @@ pub static OP: Op = Op {
 async fn run(call: Call) -> Result<Response<Body>, Error> {
     let bucket = call.bucket()?;
     let condition = conditions::of_delete(&call.headers, &call.query)?;
+    call.asking().permit_condition(condition.as_ref(), call.place())?;
     let deleted = call.store().delete_object(&bucket, call.key()?, condition.as_ref()).await;
     deleted.map_err(|error| conditions::explain(condition.as_ref(), error))?;
     Ok(empty(StatusCode::NO_CONTENT))

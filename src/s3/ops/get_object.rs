@@ -33,7 +33,7 @@ async fn run(call: Call) -> Result<Response<Body>, Error> {
     let bucket = call.bucket()?;
     let key = call.key()?;
     let number = retrieval::part_number(&call.headers, &call.query)?;
-    let object = call.store().open_object(&bucket, key)?;
+    let object = call.store().open_object(&bucket, key).map_err(|error| call.unread(error))?;
     let part = retrieval::part(&object, number)?;
     let (mut response, range) = retrieval::head(&call.headers, &object.info, part)?;
     let signed = !matches!(call.auth.identity, Identity::Anonymous);

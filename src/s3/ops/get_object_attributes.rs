@@ -51,9 +51,12 @@ async fn run(call: Call) -> Result<Response<Body>, Error> {
     let key = call.key()?;
     call.asking().permit("s3:GetObject", call.place())?;
     let page = if wanted.parts {
-        call.store().object_parts(&bucket, key, wanted.after, wanted.max)?
+        call.store().object_parts(&bucket, key, wanted.after, wanted.max).map_err(|error| call.unread(error))?
     } else {
-        ObjectPartsPage { info: call.store().object(&bucket, key)?, parts: Vec::new() }
+        ObjectPartsPage {
+            info: call.store().object(&bucket, key).map_err(|error| call.unread(error))?,
+            parts: Vec::new(),
+        }
     };
     let mut response = document(write(&wanted, &page));
     set(response.headers_mut(), "last-modified", &page.info.modified.http_date());

@@ -29,9 +29,9 @@ async fn run(call: Call) -> Result<Response<Body>, Error> {
     let key = call.key()?;
     let number = retrieval::part_number(&call.headers, &call.query)?;
     let (info, part) = match number {
-        None => (call.store().object(&bucket, key)?, None),
+        None => (call.store().object(&bucket, key).map_err(|error| call.unread(error))?, None),
         Some(_) => {
-            let object = call.store().open_object(&bucket, key)?;
+            let object = call.store().open_object(&bucket, key).map_err(|error| call.unread(error))?;
             let part = retrieval::part(&object, number)?;
             (object.info, part)
         }

@@ -10,6 +10,7 @@ use crate::base::limits::XML_BODY_MAX_BYTES;
 use crate::s3::call::{Call, document, empty};
 use crate::s3::error::Error;
 use crate::s3::op::{BodyRule, Op, Target};
+use crate::s3::permission::Asking;
 use crate::s3::receive::{self, Declaration};
 use crate::s3::tags::{self, Tagged};
 use crate::wire::Body;
@@ -54,17 +55,21 @@ pub static DELETE: Op = Op {
 };
 
 async fn get(call: Call) -> Result<Response<Body>, Error> {
-    let info = call.store().object(&call.bucket()?, call.key()?)?;
+    let info = call.store().object(&call.bucket()?, call.key()?).map_err(|error| call.unread(error))?;
     Ok(document(tags::document(&info.attributes.tags)))
 }
 
 async fn put(mut call: Call) -> Result<Response<Body>, Error> {
     let bucket = call.bucket()?;
     let key = call.key()?.clone();
-    call.store().object(&bucket, &key)?;
     let declaration = Declaration::of_body(&call)?;
     let body = receive::document(&mut call, &declaration, XML_BODY_MAX_BYTES).await?;
-    let tags = tags::from_document(&body, Tagged::Object)?;
+    // Whoever may set some tags and not others is told which.
+    let tags = tags::from_document(&body, Tagged::Object);
+    let brought = tags.as_deref().unwrap_or_default();
+    Asking { tags: Some(brought), ..call.asking() }.permit(PUT.action, call.place())?;
+    let tags = tags?;
+    call.store().object(&bucket, &key).map_err(|error| call.unread(error))?;
     call.store().put_object_tags(&bucket, &key, tags).await?;
     Ok(empty(StatusCode::OK))
 }

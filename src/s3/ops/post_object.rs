@@ -119,14 +119,15 @@ fn judge(call: &mut Call, mut fields: PostFields, file_name: Option<&str>) -> Re
         Authenticated { identity: credentials.identity, payload: Payload::Unsigned, signed: credentials.signed };
     let headers = as_headers(&fields)?;
     let bucket = call.bucket()?;
-    // What the head says in headers is not the form's: policies and ACLs are about its fields.
-    let asking = Asking { headers: &headers, ..call.asking() };
-    let key = read_key(&asking, &bucket, &fields)?;
-    refusals::check(&OP, &headers, &Query::default())?;
     let mut attributes = headers::attributes(&headers)?;
     if let Some(tagging) = fields.get("tagging") {
         attributes.tags = tags::from_document(tagging.as_bytes(), Tagged::Object)?;
     }
+    // What the head says in headers and query is not the form's: policies and ACLs are about its fields.
+    let (query, tags) = (Query::default(), attributes.tags.clone());
+    let asking = Asking { headers: &headers, query: &query, tags: Some(&tags), ..call.asking() };
+    let key = read_key(&asking, &bucket, &fields)?;
+    refusals::check(&OP, &headers, &query)?;
     asking.own(&bucket, &key, &mut attributes)?;
     let declaration = Declaration::of_file(&headers)?;
     let algorithm = headers::checksum_algorithm(&headers)?;

@@ -31,6 +31,7 @@ async fn run(mut call: Call) -> Result<Response<Body>, Error> {
     call.asking().own(&bucket, &key, &mut attributes)?;
     let declaration = Declaration::of_body(&call)?;
     let condition = conditions::of_write(&call.headers)?;
+    call.asking().permit_condition(condition.as_ref(), call.place())?;
     if condition.is_some() {
         conditions::foresee(condition.as_ref(), call.store().object(&bucket, &key))?;
     }

@@ -4,11 +4,13 @@
 //! Sources: <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_condition-keys.html>,
 //! <https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazons3.html>.
 
+use http::HeaderMap;
+
 use super::{Asking, Place};
 use crate::auth::ACCOUNT_ID;
 use crate::auth::policy::ConditionContext;
 use crate::base::clock::Timestamp;
-use crate::s3::tags;
+use crate::s3::{copy_source, tags};
 
 /// What FULL_CONTROL of an object is: reading it, and reading and writing its ACL.
 const OF_OBJECT_OWNER: [&str; 4] = ["s3:GetObject", "s3:GetObjectAttributes", "s3:GetObjectAcl", "s3:PutObjectAcl"];
@@ -79,6 +81,8 @@ impl Facts<'_> {
                 Some(("existingobjecttag", tag)) => one(tag_value(self.existing_tags()?, tag)),
                 Some(("requestobjecttag", tag)) => one(tag_value(self.request_tags()?, tag)),
                 Some(_) => None,
+                // Two ways to write one source would be two names of it.
+                None if name == copy_source::HEADER => one(self.header(name).map(|source| copy_source::plain(&source))),
                 None if name.starts_with("x-amz-") => one(self.header(name)),
                 None => None,
             },
@@ -110,9 +114,21 @@ impl Facts<'_> {
         Some(self.asking.config.store.object(bucket, key).ok()?.attributes.tags)
     }
 
+    /// The tags the request brings. The header of a copy that takes its source's brings none.
     fn request_tags(&self) -> Option<Vec<(String, String)>> {
-        tags::from_header(self.asking.headers).ok().filter(|tags| !tags.is_empty())
+        let brought = match self.asking.tags {
+            Some(tags) => tags.to_vec(),
+            None if copies_tags(self.asking.headers) => Vec::new(),
+            None => tags::from_header(self.asking.headers).unwrap_or_default(),
+        };
+        Some(brought).filter(|tags| !tags.is_empty())
     }
+}
+
+/// Whether the request is a copy that takes the tags of its source.
+fn copies_tags(headers: &HeaderMap) -> bool {
+    let replaces = headers.get("x-amz-tagging-directive").is_some_and(|directive| directive.as_bytes() == b"REPLACE");
+    headers.contains_key(copy_source::HEADER) && !replaces
 }
 
 fn tag_value(tags: Vec<(String, String)>, key: &str) -> Option<String> {
