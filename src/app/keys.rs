@@ -44,6 +44,9 @@ pub enum KeysError {
     /// The key of the settings is changed there.
     #[error("the root key comes from the settings and is changed there")]
     Root,
+    /// A key that may not be used gives nothing out.
+    #[error("the access key {0:?} is disabled")]
+    Disabled(String),
     /// One key has as many tokens as it may have.
     #[error("an access key has at most {TOKENS_PER_KEY_MAX} tokens")]
     TooManyTokens,
@@ -58,8 +61,7 @@ pub enum KeysError {
     Store(#[from] StoreError),
 }
 
-/// A new access key, as its maker wants it.
-#[derive(Debug)]
+/// A new access key, as its maker wants it. Not to be shown: it has the secret.
 pub(super) struct NewKey {
     pub(super) access_key_id: String,
     pub(super) secret: String,
@@ -175,8 +177,14 @@ impl Keys {
         self.rng.fill(&mut bytes);
         let text = TOKEN_PREFIX.to_owned() + &URL_SAFE_NO_PAD.encode(bytes);
         let created = self.store.now();
-        let token =
-            BearerToken { hash: token_hash(&text), access_key_id: id, policy, created, expires: created.after(life) };
+        let token = BearerToken {
+            hash: token_hash(&text),
+            fingerprint: self.keyring.fingerprint(&id).ok_or_else(|| KeysError::Disabled(id.clone()))?,
+            access_key_id: id,
+            policy,
+            created,
+            expires: created.after(life),
+        };
         let bytes = record::write_token(&token);
         let expires = Some(token.expires);
         self.store.put_record(RecordKind::Token, &token.hash, bytes, expires, Expected::Absent).await?;

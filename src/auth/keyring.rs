@@ -51,6 +51,8 @@ pub struct BearerToken {
     pub access_key_id: String,
     /// What it is narrowed to.
     pub policy: Option<Policy>,
+    /// What ties it to the key that it was made for: [`Keyring::fingerprint`].
+    pub fingerprint: String,
     /// When it was made.
     pub created: Timestamp,
     /// When it ends.
@@ -177,8 +179,8 @@ impl Keyring {
         let hash = token_hash(token);
         let token = self.tokens.read().unwrap_or_else(PoisonError::into_inner).get(&hash)?.clone();
         let entry = self.usable(&token.access_key_id).filter(|entry| {
-            // A key that was made again later under the same id has given out none of the earlier one's tokens.
-            now < token.expires && entry.created <= token.created
+            // A token ends with the secret of its key, and is not that of another key which has the id by now.
+            now < token.expires && self.mark(entry) == token.fingerprint
         })?;
         let session = Session { name: "token".to_owned(), policy: token.policy, expires: token.expires };
         Some(Arc::new(entry.identity.for_session(&token.access_key_id, session)))
@@ -214,7 +216,7 @@ impl Keyring {
             return Err(AuthError::new(AuthErrorCode::ExpiredToken, "The provided token has expired."));
         }
         // Credentials end with the key that gave them out, and when its secret changes.
-        let parent = self.usable(&opened.parent).filter(|entry| entry.fingerprint() == opened.fingerprint);
+        let parent = self.usable(&opened.parent).filter(|entry| self.mark(entry) == opened.fingerprint);
         let parent = parent.ok_or_else(AuthError::session_token)?;
         let session = Session { name: opened.name, policy: opened.policy, expires: opened.expires };
         let identity = Arc::new(parent.identity.for_session(access_key_id, session));
@@ -238,9 +240,15 @@ impl Keyring {
         key
     }
 
-    /// What ties temporary credentials to the key they come from; none where it may not be used.
-    pub(super) fn fingerprint(&self, access_key_id: &str) -> Option<String> {
-        Some(self.usable(access_key_id)?.fingerprint())
+    /// What ties temporary credentials and tokens to the key they come from, and tells nothing of its secret; none where it may
+    /// not be used.
+    pub fn fingerprint(&self, access_key_id: &str) -> Option<String> {
+        Some(self.mark(&self.usable(access_key_id)?))
+    }
+
+    /// Tells a key from any other that has or had its id.
+    fn mark(&self, entry: &Entry) -> String {
+        self.sealer.mark(&format!("{}\n{}\n{}", entry.identity.user, entry.created.0, entry.secret))
     }
 
     fn usable(&self, access_key_id: &str) -> Option<Entry> {
@@ -269,11 +277,6 @@ impl Entry {
             created: self.created,
             name: self.name.clone(),
         }
-    }
-
-    /// Tells this secret of this id from any other, and nothing of the secret: it is only ever sealed.
-    fn fingerprint(&self) -> String {
-        hex(&Sha256::digest(format!("{}\n{}", self.created.0, self.secret)))
     }
 }
 

@@ -17,7 +17,7 @@ use super::sigv4::{self, ALGORITHM, S3};
 use super::{Authenticated, Authenticator, Identity, QueryMechanism, presign};
 use super::{KeyIdentity, RequestHead, SignaturePlace, Signed, sigv2};
 use crate::base::clock::Timestamp;
-use crate::base::limits::PRESIGN_MAX;
+use crate::base::limits::{CLOCK_SKEW_MAX, PRESIGN_MAX};
 
 mod document;
 mod fields;
@@ -103,6 +103,11 @@ impl Authenticator {
         let key = keyring.signing_key(&signer, day, region, service);
         if !bool::from(key.sign(policy).as_bytes().ct_eq(signature.as_bytes())) {
             return Err(sigv4::mismatch(access_key_id, signature, policy));
+        }
+        if signed_at.since(now) > CLOCK_SKEW_MAX {
+            return Err(AuthError::new(AuthErrorCode::AccessDenied, "Request is not valid yet")
+                .with("ValidFrom", signed_at.iso8601())
+                .with("ServerTime", now.iso8601()));
         }
         if now.since(signed_at) > PRESIGN_MAX {
             return Err(document::expired());

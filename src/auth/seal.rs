@@ -10,6 +10,7 @@ use std::fmt;
 use ring::aead::{Aad, CHACHA20_POLY1305, LessSafeKey, Nonce, UnboundKey};
 
 use super::sigv4::hmac_sha256;
+use crate::base::digest::hex;
 use crate::base::rng::Rng;
 
 const FORMAT: u8 = 1;
@@ -52,6 +53,12 @@ impl Sealer {
         let plain = self.key(salt)?.open_in_place(zero(), Aad::from(context), &mut text).ok()?.len();
         text.truncate(plain);
         Some(text)
+    }
+
+    /// A mark of a text that nobody can make or compare without the master key, in hexadecimal digits.
+    pub fn mark(&self, text: &str) -> String {
+        // The salts of sealed texts have another length, so no mark is ever one of their keys.
+        hex(&hmac_sha256(&self.master, format!("mark of\n{text}").as_bytes()))
     }
 
     fn key(&self, salt: &[u8]) -> Option<LessSafeKey> {
@@ -97,6 +104,14 @@ mod tests {
             assert_eq!(sealer.open("a", &changed), None, "byte {at}");
             assert_eq!(sealer.open("a", &sealed[..at]), None, "cut at {at}");
         }
+    }
+
+    #[test]
+    fn marks_are_of_one_text_and_one_key() {
+        let sealer = Sealer::new([7; 32]);
+        assert_eq!(sealer.mark("a"), sealer.mark("a"));
+        assert_ne!(sealer.mark("a"), sealer.mark("b"));
+        assert_ne!(sealer.mark("a"), Sealer::new([8; 32]).mark("a"));
     }
 
     #[test]

@@ -13,7 +13,7 @@ use super::{S3Config, Trace};
 use crate::auth::Authenticated;
 use crate::store::Store;
 use crate::store::error::{Error as StoreError, Missing};
-use crate::store::types::{Attributes, Bucket, BucketName, ObjectKey, UploadId};
+use crate::store::types::{Attributes, Bucket, BucketName, ObjectInfo, ObjectKey, UploadId};
 use crate::wire::{Body, ConnectionInfo};
 
 /// What an operation gets to work with.
@@ -66,7 +66,17 @@ impl Call {
             query: &self.query,
             connection: self.connection,
             tags: None,
+            object: None,
         }
+    }
+
+    /// Permission for an action on the object that the call names, as it was found: its ACL, its owner and its tags are judged
+    /// and not those of one that has taken its place since.
+    ///
+    /// # Errors
+    /// `AccessDenied`.
+    pub fn permit_found(&self, action: &str, info: &ObjectInfo) -> Result<(), Error> {
+        Asking { object: Some(info), ..self.asking() }.permit(action, self.place())
     }
 
     /// What its address names, for permission.

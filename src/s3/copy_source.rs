@@ -91,7 +91,7 @@ fn parse(text: &str) -> Result<(BucketName, ObjectKey), Error> {
         Some("") => return Err(Error::argument("Version id cannot be the empty string", HEADER, text)),
         Some(_) => return Err(Error::argument("Invalid version id specified", HEADER, text)),
     }
-    let path = decoded(path).ok_or_else(malformed)?;
+    let path = percent_decode(&path.replace('+', " ")).ok_or_else(malformed)?;
     let path = path.strip_prefix('/').unwrap_or(&path);
     if path.starts_with(ARN) {
         return Err(Error::not_implemented(HEADER, "access points"));
@@ -104,14 +104,9 @@ fn parse(text: &str) -> Result<(BucketName, ObjectKey), Error> {
     Ok((name, key))
 }
 
-fn decoded(path: &str) -> Option<String> {
-    percent_decode(&path.replace('+', " "))
-}
-
-/// A source as policies name it: `bucket/key`, whatever way it is written.
+/// A source as policies name it: `bucket/key`, whatever way it is written. What names none is refused by the operation.
 pub fn plain(text: &str) -> String {
-    let path = decoded(text).unwrap_or_else(|| text.to_owned());
-    path.strip_prefix('/').map(str::to_owned).unwrap_or(path)
+    parse(text).map_or_else(|_| text.to_owned(), |(bucket, key)| format!("{bucket}/{}", key.as_str()))
 }
 
 /// Judges the conditions on the source. As of reads, a tag outweighs a date; but every failure is a 412.

@@ -11,6 +11,7 @@
 //!
 //! Source: <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_evaluation-logic.html>.
 
+use std::cell::Cell;
 use std::sync::Arc;
 
 use http::HeaderMap;
@@ -23,7 +24,8 @@ use super::query::Query;
 use super::rules::{Ownership, Rules};
 use crate::auth::policy::{PolicyRequest, Verdict};
 use crate::auth::{Authenticated, Identity};
-use crate::store::types::{Attributes, Bucket, BucketName, Condition, ObjectKey};
+use crate::store::error::Error as StoreError;
+use crate::store::types::{Attributes, Bucket, BucketName, Condition, ObjectInfo, ObjectKey};
 use crate::wire::ConnectionInfo;
 
 mod context;
@@ -48,6 +50,8 @@ pub struct Asking<'a> {
     pub connection: Option<ConnectionInfo>,
     /// The tags it brings, where a header does not say them: they stand in a document or a field, or are another object's.
     pub tags: Option<&'a [(String, String)]>,
+    /// The object that is asked about, once it has been looked at: it is judged, and not whatever stands there by then.
+    pub object: Option<&'a ObjectInfo>,
 }
 
 /// What is asked for.
@@ -61,19 +65,22 @@ pub enum Place<'a> {
     Bucket(&'a Bucket),
     /// An object, whether it is there or not.
     Object(&'a Bucket, &'a ObjectKey),
+    /// What an ARN names that is not of S3.
+    Named(&'a str),
 }
 
 impl<'a> Place<'a> {
     fn bucket(self) -> Option<&'a Bucket> {
         match self {
             Self::Bucket(bucket) | Self::Object(bucket, _) => Some(bucket),
-            Self::Service | Self::NewBucket(_) => None,
+            Self::Service | Self::NewBucket(_) | Self::Named(_) => None,
         }
     }
 
     fn arn(self) -> String {
         match self {
             Self::Service => "arn:aws:s3:::*".to_owned(),
+            Self::Named(arn) => arn.to_owned(),
             Self::NewBucket(name) => format!("arn:aws:s3:::{name}"),
             Self::Bucket(bucket) => format!("arn:aws:s3:::{}", bucket.name),
             Self::Object(bucket, key) => format!("arn:aws:s3:::{}/{}", bucket.name, key.as_str()),
@@ -102,13 +109,13 @@ impl Asking<'_> {
         if self.allowed(action, place, rules.as_deref())? {
             return Ok(());
         }
-        // Reading what is not there is refused in the operation's own words, to those who could have listed it.
+        // Whoever could have listed it is told that it is not there.
         if let Place::Object(bucket, key) = place
             && grant_needed(action) == Some((Access::Read, Target::Object))
-            && self.config.store.object(bucket, key).is_err()
+            && self.attributes(bucket, key)?.is_none()
             && self.may_list(bucket, key)?
         {
-            return Ok(());
+            return Err(Error::new(Code::NO_SUCH_KEY).with("Key", key.as_str()));
         }
         Err(Code::ACCESS_DENIED.into())
     }
@@ -163,10 +170,7 @@ impl Asking<'_> {
         if !attributes.tags.is_empty() {
             self.permit_beside_write("s3:PutObjectTagging", place, &rules)?;
         }
-        let writer = match &self.auth.identity {
-            Identity::Anonymous => ANONYMOUS_USER_ID,
-            Identity::Key(key) => &key.canonical_user_id,
-        };
+        let writer = self.writer();
         let to_bucket_owner = match rules.ownership {
             Ownership::ObjectWriter => false,
             Ownership::BucketOwnerPreferred => acl == CannedAcl::BucketOwnerFullControl,
@@ -176,6 +180,45 @@ impl Asking<'_> {
             Some(writer).filter(|writer| !to_bucket_owner && *writer != self.owner_of(bucket)).map(str::to_owned);
         attributes.acl = acl.number().filter(|_| rules.ownership != Ownership::BucketOwnerEnforced);
         Ok(())
+    }
+
+    /// What it takes to complete an upload: its ACL is one that the bucket takes by now, and whoever did not begin it may give
+    /// the object the ACL and the tags that it was begun with.
+    ///
+    /// # Errors
+    /// As [`Self::own`].
+    pub fn permit_completion(&self, bucket: &Bucket, key: &ObjectKey, begun: &Attributes) -> Result<(), Error> {
+        let rules = self.config.rules.of(&self.config.store, bucket)?;
+        let acl = CannedAcl::stored(begun.acl);
+        check_acl(&rules, Some(acl))?;
+        if begun.owner.as_deref().unwrap_or(self.owner_of(bucket)) == self.writer() {
+            return Ok(());
+        }
+        let asking = Asking { tags: Some(&begun.tags), ..*self };
+        if !acl.is_owners() {
+            asking.permit_beside_write("s3:PutObjectAcl", Place::Object(bucket, key), &rules)?;
+        }
+        if !begun.tags.is_empty() {
+            asking.permit_beside_write("s3:PutObjectTagging", Place::Object(bucket, key), &rules)?;
+        }
+        Ok(())
+    }
+
+    /// Canonical user id of whoever owns what the caller writes.
+    fn writer(&self) -> &str {
+        self.auth.identity.key().map_or(ANONYMOUS_USER_ID, |key| &key.canonical_user_id)
+    }
+
+    /// What is known of the object that is asked about; none where there is none.
+    fn attributes(&self, bucket: &Bucket, key: &ObjectKey) -> Result<Option<Attributes>, StoreError> {
+        match self.object {
+            Some(info) => Ok(Some(info.attributes.clone())),
+            None => match self.config.store.object(bucket, key) {
+                Ok(info) => Ok(Some(info.attributes)),
+                Err(StoreError::NotFound(_)) => Ok(None),
+                Err(error) => Err(error),
+            },
+        }
     }
 
     /// Whoever may write by the bucket's ACL may also say what the ACL and the tags of the new object are.
@@ -213,11 +256,11 @@ impl Asking<'_> {
         }
     }
 
-    /// What the caller's own policies say of something that is nobody's in particular.
-    pub fn by_identity_alone(&self, action: &str) -> Verdict {
-        match self.by_session(action, Place::Service) {
+    /// What the caller's own policies say of something that no bucket's policy is about.
+    pub fn by_identity_alone(&self, action: &str, place: Place<'_>) -> Verdict {
+        match self.by_session(action, place) {
             Verdict::Deny => Verdict::Deny,
-            _ => self.by_identity(action, Place::Service),
+            _ => self.by_identity(action, place),
         }
     }
 
@@ -251,19 +294,20 @@ impl Asking<'_> {
     }
 
     fn evaluate(&self, policy: &crate::auth::policy::Policy, action: &str, place: Place<'_>) -> Verdict {
-        let facts = Facts { asking: self, action, place, now: self.config.clock.now() };
+        let facts = Facts { asking: self, action, place, now: self.config.clock.now(), failed: Cell::new(false) };
         let resource = place.arn();
         let principal = self.auth.identity.principal();
-        policy.evaluate(&PolicyRequest { principal, action, resource: &resource, context: &facts })
+        let verdict = policy.evaluate(&PolicyRequest { principal, action, resource: &resource, context: &facts });
+        // What could not be looked up must not be taken for what is not there: a denial may depend on it.
+        if facts.failed.get() { Verdict::Deny } else { verdict }
     }
 
     fn by_acl(&self, action: &str, place: Place<'_>, rules: &Rules) -> Result<bool, Error> {
         let Some((access, target)) = grant_needed(action) else { return Ok(false) };
         let acl = match (target, place) {
-            (Target::Object, Place::Object(bucket, key)) => match self.config.store.object(bucket, key) {
-                Ok(info) => CannedAcl::stored(info.attributes.acl),
-                Err(crate::store::error::Error::NotFound(_)) => return Ok(false),
-                Err(error) => return Err(error.into()),
+            (Target::Object, Place::Object(bucket, key)) => match self.attributes(bucket, key)? {
+                Some(attributes) => CannedAcl::stored(attributes.acl),
+                None => return Ok(false),
             },
             (Target::Bucket, Place::Bucket(_) | Place::Object(..)) => rules.acl,
             _ => return Ok(false),

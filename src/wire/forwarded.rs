@@ -27,13 +27,13 @@ const X_FOR: &str = "x-forwarded-for";
 
 /// A trusted proxy says something that would change what the request means, and it cannot be understood.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("The header {0} of a trusted proxy is malformed.")]
+#[error("The header {0} of a trusted proxy is malformed or has several values.")]
 pub struct ForwardedError(&'static str);
 
 /// Gives a request that came by a trusted proxy the Host, the scheme and the peer of the client; leaves any other as it is.
 ///
 /// # Errors
-/// Where a host is none, a scheme is neither `http` nor `https`, or `Forwarded` cannot be read and is needed for one of them.
+/// Where a host is none or several, a scheme is not one of `http` and `https`, or `Forwarded` cannot be read and is needed for one of them.
 /// Addresses that cannot be read count for nothing: the client is then the proxy that names one.
 pub fn apply(head: &mut Parts, trusted: &Networks) -> Result<(), ForwardedError> {
     let Some(mut connection) = head.extensions.get::<ConnectionInfo>().copied() else { return Ok(()) };
@@ -47,11 +47,11 @@ pub fn apply(head: &mut Parts, trusted: &Networks) -> Result<(), ForwardedError>
         None if headers.contains_key(X_HOST) && headers.contains_key(X_PROTO) => &[],
         None => return Err(ForwardedError("Forwarded")),
     };
-    let host = match first(headers, X_HOST)? {
+    let host = match only(headers, X_HOST)? {
         Some(host) => Some((X_HOST, host.to_owned())),
         None => standard.iter().find_map(|element| element.host.clone()).map(|host| ("Forwarded", host)),
     };
-    let proto = match first(headers, X_PROTO)? {
+    let proto = match only(headers, X_PROTO)? {
         Some(proto) => Some((X_PROTO, proto)),
         None => standard.iter().find_map(|element| element.proto.as_deref()).map(|proto| ("Forwarded", proto)),
     };
@@ -73,11 +73,13 @@ pub fn apply(head: &mut Parts, trusted: &Networks) -> Result<(), ForwardedError>
     Ok(())
 }
 
-/// The first value of a list in a header, the one the outermost proxy wrote.
-fn first<'a>(headers: &'a HeaderMap, name: &'static str) -> Result<Option<&'a str>, ForwardedError> {
-    let Some(value) = headers.get(name) else { return Ok(None) };
-    let text = value.to_str().map_err(|_| ForwardedError(name))?;
-    Ok(text.split(',').next().map(str::trim))
+/// The one value of a header. Of several some may be the client's own: proxies that add to what came put theirs behind it, and
+/// nothing says how many did. So the proxy has to set it.
+fn only<'a>(headers: &'a HeaderMap, name: &'static str) -> Result<Option<&'a str>, ForwardedError> {
+    let mut values = headers.get_all(name).iter();
+    let Some(value) = values.next() else { return Ok(None) };
+    let text = value.to_str().ok().filter(|text| values.next().is_none() && !text.contains(','));
+    text.map(|text| Some(text.trim())).ok_or(ForwardedError(name))
 }
 
 fn is_https(proto: &str) -> Option<bool> {

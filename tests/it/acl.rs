@@ -16,7 +16,8 @@ fn everybody_reads_what_is_public() {
     bucket.put("closed", "c").send().ok(200);
     assert_eq!(bucket.get("open").anonymous().send().ok(200).body, b"o");
     bucket.head("open").anonymous().send().ok(200);
-    bucket.object("GET", "open").raw_query("attributes").header("x-amz-object-attributes", "ETag").send().ok(200);
+    let attributes = bucket.object("GET", "open").raw_query("attributes").header("x-amz-object-attributes", "ETag");
+    attributes.anonymous().send().ok(200);
     bucket.get("closed").anonymous().send().refused(403, "AccessDenied");
     // What is not there looks like what may not be read, until the bucket may be listed.
     bucket.get("missing").anonymous().send().refused(403, "AccessDenied");
@@ -104,8 +105,11 @@ fn acls_come_back_and_are_taken_as_documents() {
     assert_eq!(xml::texts(&shown, "Permission"), ["FULL_CONTROL", "READ"]);
     assert!(shown.contains("AuthenticatedUsers") && shown.contains("xsi:type=\"Group\""), "{shown}");
     bucket.get("k").anonymous().send().refused(403, "AccessDenied");
+    let somebody = gateway.key("owner");
+    bucket.get("k").by(&somebody).send().ok(200);
     object("PUT").body(private).send().ok(200);
     assert_eq!(xml::texts(&object("GET").send().ok(200).text(), "Permission"), ["FULL_CONTROL"]);
+    bucket.get("k").by(&somebody).send().refused(403, "AccessDenied");
     object("PUT").body(shown.replace("READ", "WRITE_ACP")).send().refused(501, "NotImplemented");
     object("PUT").body("<AccessControlPolicy/>").send().refused(400, "MalformedACLError");
     object("PUT").send().refused(400, "MissingSecurityHeader");
@@ -135,6 +139,17 @@ fn a_copy_has_an_acl_of_its_own_and_a_new_object_none() {
     let etag = upload.put_part(1, "p");
     upload.complete(&[(1, &etag)]).send().ok(200);
     assert_eq!(bucket.get("parts").anonymous().send().ok(200).body, b"p");
+    // What was fine when an upload began need not be when it ends.
+    let late = bucket.created("late", &bucket.create("late").header("x-amz-acl", "public-read"));
+    let etag = late.put_part(1, "p");
+    let block =
+        "<PublicAccessBlockConfiguration><BlockPublicAcls>true</BlockPublicAcls></PublicAccessBlockConfiguration>";
+    bucket.request("PUT").raw_query("publicAccessBlock").body(block).send().ok(200);
+    late.complete(&[(1, &etag)]).send().refused(403, "AccessDenied");
+    bucket.request("DELETE").raw_query("publicAccessBlock").send().ok(204);
+    let writer = gateway.key("writeonly");
+    late.complete(&[(1, &etag)]).by(&writer).send().refused(403, "AccessDenied");
+    late.complete(&[(1, &etag)]).send().ok(200);
 }
 
 #[test]
@@ -219,6 +234,11 @@ fn buckets_are_made_with_an_acl() {
     bucket.request("HEAD").send().ok(404);
     create().header("x-amz-acl", "public-read").send().ok(200);
     bucket.list().anonymous().send().ok(200);
+    // Made again it is left as it is, unless a header says otherwise.
+    create().send().ok(200);
+    bucket.list().anonymous().send().ok(200);
+    create().header("x-amz-acl", "private").send().ok(200);
+    bucket.list().anonymous().send().refused(403, "AccessDenied");
     let owned = Bucket { gateway: &gateway, name: gateway.bucket_name() };
     owned.request("PUT").header("x-amz-object-ownership", "BucketOwnerPreferred").send().ok(200);
     let shown = owned.request("GET").raw_query("ownershipControls").send().ok(200).text();

@@ -204,7 +204,7 @@ fn names_that_cannot_be_are_wrong_usage() {
     assert_failed(&run(crate::process::wharf(&["key", "frobnicate"])), 2, "frobnicate");
     let policy = gateway.data_dir.join("policy.json");
     std::fs::write(&policy, r#"{"Version":"2012-10-17","Statement":[{"Effect":"Perhaps"}]}"#).unwrap();
-    assert_failed(&wharf(&["key", "create", "--policy", policy.to_str().unwrap()]), 2, "");
+    assert_failed(&wharf(&["key", "create", "--policy", policy.to_str().unwrap()]), 2, "olic");
 }
 
 #[test]
@@ -238,7 +238,7 @@ fn buckets_have_quotas_and_policies() {
     let shown: Value = serde_json::from_str(&succeed(wharf(&["bucket", "policy", "pictures"]))).unwrap();
     assert_eq!(shown, serde_json::from_str::<Value>(policy).unwrap());
     std::fs::write(&file, policy.replace("pictures", "others")).unwrap();
-    assert_failed(&run(wharf(&["bucket", "policy", "pictures", file.to_str().unwrap()])), 2, "");
+    assert_failed(&run(wharf(&["bucket", "policy", "pictures", file.to_str().unwrap()])), 2, "olic");
     succeed(wharf(&["bucket", "policy", "pictures", "--none"]));
     assert_failed(&run(wharf(&["bucket", "policy", "pictures"])), 1, "NoSuchBucketPolicy");
 

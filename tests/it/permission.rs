@@ -1,4 +1,4 @@
-//! Access keys with policies: what each may do, whose things are, and what temporary credentials and API tokens leave of it.
+//! Access keys with policies: what each may do, whose things are, and what temporary credentials leave of it.
 
 use std::time::Duration;
 
@@ -70,6 +70,13 @@ fn owners_have_their_buckets_to_themselves() {
     let uploads = bucket.request("GET").raw_query("uploads").by(&alice).send().ok(200).text();
     assert_eq!(owners(&uploads), [id(&bob)]);
     upload.abort().by(&bob).send().ok(204);
+    // Alice takes it all.
+    bucket.request("PUT").raw_query("acl").header("x-amz-acl", "private").by(&alice).send().ok(200);
+    let enforced =
+        "<OwnershipControls><Rule><ObjectOwnership>BucketOwnerEnforced</ObjectOwnership></Rule></OwnershipControls>";
+    bucket.request("PUT").raw_query("ownershipControls").body(enforced).by(&alice).send().ok(200);
+    bucket.get("bobs").by(&bob).send().refused(403, "AccessDenied");
+    bucket.get("bobs").by(&alice).send().ok(200);
 }
 
 #[test]
@@ -236,6 +243,13 @@ fn the_security_token_service_refuses_in_its_own_words() {
     let session = gateway.assume(&key, &[]);
     let again = gateway.sts(&session, &[assume]);
     assert_eq!((again.status, xml::text(&again.text(), "Code")), (403, Some("AccessDenied".to_owned())));
+    let no_roles = gateway.key(
+        "{\"Version\":\"2012-10-17\",\"Statement\":{\"Effect\":\"Deny\",\"Action\":\"sts:AssumeRole\",\"Resource\":\"arn:aws:iam::*:role/admin\"}}",
+    );
+    let role = |name: &str| {
+        gateway.sts(&no_roles, &[assume, ("RoleArn", &format!("arn:aws:iam::000000000000:role/{name}"))]).status
+    };
+    assert_eq!((role("admin"), role("other")), (403, 200));
     let nobody = Key { id: "NOBODY".into(), secret: "secret-of-nobody".into(), token: None };
     assert_eq!(gateway.sts(&nobody, &[assume]).status, 403);
     let wrong = Key { secret: "another-secret".into(), ..key.clone() };
@@ -282,6 +296,8 @@ fn conditions_on_tags_see_the_tags_that_are_stored() {
         bucket.put("k", "x").header("x-amz-tagging", "class=low").by(key).send().ok(200);
         bucket.put("k", "x").header("x-amz-tagging", "class=high").by(key).send().refused(403, "AccessDenied");
         bucket.create("k").header("x-amz-tagging", "class=high").by(key).send().refused(403, "AccessDenied");
+        let stray = bucket.create("k").header("x-amz-tagging", "class=high").header("x-amz-copy-source", &source);
+        stray.by(key).send().refused(403, "AccessDenied");
         let tag = |class: &str| bucket.object("PUT", "k").raw_query("tagging").body(document(class)).by(key);
         tag("low").send().ok(200);
         tag("high").send().refused(403, "AccessDenied");
@@ -343,7 +359,13 @@ fn a_source_has_one_name_in_policies() {
          {{\"Effect\":\"Deny\",\"Action\":\"s3:PutObject\",\"Resource\":\"*\",\
            \"Condition\":{{\"StringLike\":{{\"s3:x-amz-copy-source\":\"{name}/secret/*\"}}}}}}]}}"
     ));
-    for source in [format!("{name}/secret/a"), format!("/{name}/secret/a"), format!("/{name}/%73ecret%2Fa")] {
+    let sources = [
+        format!("{name}/secret/a"),
+        format!("/{name}/secret/a"),
+        format!("/{name}/%73ecret%2Fa"),
+        format!("{name}/secret/a?versionId=null"),
+    ];
+    for source in sources {
         let copy = bucket.object("PUT", "copy").header("x-amz-copy-source", &source);
         copy.by(&key).send().refused(403, "AccessDenied");
     }

@@ -8,7 +8,7 @@ use wharf::store::meta::Space;
 use wharf::store::types::DocumentKind::{Policy, Tagging};
 use wharf::store::types::{Attributes, Condition, ETag, NewUpload};
 
-use crate::rig::{Rig, parse, random_bytes, receive};
+use crate::rig::{Rig, approved, parse, random_bytes, receive};
 
 #[test]
 fn a_document_lives_as_long_as_its_bucket() {
@@ -99,15 +99,15 @@ fn owner_and_acl_of_objects() {
     assert_eq!((object("put"), object("parts").attributes), (put.clone(), attributes.clone()));
 
     let tags = vec![("a".to_owned(), "b".to_owned())];
-    rig.wait(rig.store.put_object_tags(&rig.bucket, &parse("put"), tags.clone())).unwrap();
+    rig.wait(rig.store.put_object_tags(&rig.bucket, &parse("put"), tags.clone(), approved)).unwrap();
     assert_eq!(object("put").attributes, Attributes { tags: tags.clone(), ..attributes.clone() });
     for acl in [Some(1), None] {
-        rig.wait(rig.store.put_object_acl(&rig.bucket, &parse("put"), acl)).unwrap();
+        rig.wait(rig.store.put_object_acl(&rig.bucket, &parse("put"), acl, approved)).unwrap();
         let expected = Attributes { tags: tags.clone(), acl, ..attributes.clone() };
         let now = object("put");
         assert_eq!((now.attributes, now.modified, now.etag), (expected, put.modified, put.etag));
     }
-    let missing = rig.wait(rig.store.put_object_acl(&rig.bucket, &parse("nothing"), Some(1)));
+    let missing = rig.wait(rig.store.put_object_acl(&rig.bucket, &parse("nothing"), Some(1), approved));
     assert!(matches!(missing, Err(Error::NotFound(Missing::Object))), "{missing:?}");
 }
 
@@ -123,7 +123,7 @@ fn tags_change_under_bodies_that_change() {
                 let mut put = 0;
                 for n in 0..50 {
                     let tags = vec![("t".to_owned(), format!("{tagger} {n}"))];
-                    match store.put_object_tags(&bucket, &parse("key"), tags).await {
+                    match store.put_object_tags(&bucket, &parse("key"), tags, approved).await {
                         Ok(()) => put += 1,
                         Err(Error::NotFound(Missing::Object)) => {}
                         Err(error) => panic!("{error}"),
@@ -151,11 +151,12 @@ fn tags_change_under_bodies_that_change() {
     let put: usize = taggers.into_iter().map(|tagger| rig.wait(tagger).unwrap()).sum();
     assert!(put > 0, "none of 400 changes of tags found an object");
     rig.put("key", "last");
-    rig.wait(rig.store.put_object_tags(&rig.bucket, &parse("key"), vec![("a".to_owned(), "b".to_owned())])).unwrap();
+    rig.wait(rig.store.put_object_tags(&rig.bucket, &parse("key"), vec![("a".to_owned(), "b".to_owned())], approved))
+        .unwrap();
     rig.rest();
     assert_eq!(rig.files().len(), 0, "bodies that nobody names");
     assert_eq!(rig.read("key", 0..100).0, b"last");
-    rig.wait(rig.store.delete_object_tags(&rig.bucket, &parse("key"))).unwrap();
+    rig.wait(rig.store.delete_object_tags(&rig.bucket, &parse("key"), approved)).unwrap();
     assert_eq!(rig.store.object(&rig.bucket, &parse("key")).unwrap().attributes.tags, []);
     rig.wait(rig.store.delete_object(&rig.bucket, &parse("key"), None)).unwrap();
     rig.rest();
@@ -173,7 +174,9 @@ fn tags_that_change_at_once_are_all_taken() {
             let (store, bucket, start) = (Arc::clone(&rig.store), rig.bucket.clone(), Arc::clone(&start));
             rig.runtime.spawn(async move {
                 start.wait().await;
-                store.put_object_tags(&bucket, &parse("key"), vec![("t".to_owned(), format!("{tagger}"))]).await
+                store
+                    .put_object_tags(&bucket, &parse("key"), vec![("t".to_owned(), format!("{tagger}"))], approved)
+                    .await
             })
         })
         .collect();

@@ -15,7 +15,7 @@ use wharf::store::types::{
 use wharf::store::types::{ETag, Entry};
 use wharf::store::usage;
 
-use crate::rig::{Rig, parse, random_bytes, receive};
+use crate::rig::{Rig, approved, parse, random_bytes, receive};
 
 impl Rig {
     fn usage_of(&self, bucket: &Bucket) -> (u64, u64) {
@@ -81,8 +81,9 @@ fn every_way_to_an_object_and_from_it_is_counted() {
     rig.copy_here((&here, "blob"), "empty").unwrap();
     assert_eq!(rig.checked_usage(), (240_030, 6));
     rig.copy_here((&here, "blob"), "blob").unwrap();
-    rig.wait(rig.store.put_object_tags(&here, &parse("blob"), vec![("a".to_owned(), "b".to_owned())])).unwrap();
-    rig.wait(rig.store.put_object_acl(&here, &parse("blob"), Some(1))).unwrap();
+    rig.wait(rig.store.put_object_tags(&here, &parse("blob"), vec![("a".to_owned(), "b".to_owned())], approved))
+        .unwrap();
+    rig.wait(rig.store.put_object_acl(&here, &parse("blob"), Some(1), approved)).unwrap();
     assert_eq!(rig.checked_usage(), (240_030, 6), "what stays where it is");
     let id = rig.create("blob");
     let parts = [1, 2].map(|n| rig.stage("blob", id, n, random_bytes(n, 6000)).unwrap());
@@ -139,7 +140,7 @@ fn nothing_goes_above_the_quota() {
     // Lowered below what is there, nothing more comes; what is there stays, and may go.
     rig.set_quota(Some(4000));
     is_refused(rig.try_put("small", random_bytes(1, 1)));
-    rig.wait(rig.store.put_object_tags(&rig.bucket, &parse("parts"), Vec::new())).unwrap();
+    rig.wait(rig.store.put_object_tags(&rig.bucket, &parse("parts"), Vec::new(), approved)).unwrap();
     rig.remove("parts");
     rig.put("small", random_bytes(1, 4000));
     let rig = rig.reopen(Reserve::Bytes(0));

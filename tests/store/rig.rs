@@ -372,3 +372,8 @@ pub(crate) fn random_bytes(seed: u64, len: usize) -> Bytes {
     SeededRng::new(seed).fill(&mut bytes);
     bytes.into()
 }
+
+/// Nothing here depends on what stands there.
+pub(crate) fn approved(_: &wharf::store::types::ObjectInfo) -> Result<(), wharf::store::error::Error> {
+    Ok(())
+}

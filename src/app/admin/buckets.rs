@@ -8,6 +8,7 @@ use super::call::Call;
 use super::reply::{AdminError, Reply};
 use crate::auth::policy::{Policy, PolicyKind};
 use crate::config::bucket_name;
+use crate::s3::rules::PublicAccessBlock;
 use crate::store::error::{Error as StoreError, Missing};
 use crate::store::types::{Bucket, BucketName, DocumentKind};
 
@@ -81,7 +82,10 @@ impl Admin {
             Method::PUT => {
                 let bytes = call.bytes().await?;
                 let bucket = self.bucket(name)?;
-                Policy::parse(&bytes, PolicyKind::Bucket(name))?;
+                let policy = Policy::parse(&bytes, PolicyKind::Bucket(name))?;
+                if policy.is_public() && self.blocks_public_policies(&bucket)? {
+                    return Err(AdminError::invalid("the bucket's public access block refuses public policies"));
+                }
                 self.store.put_bucket_document(&bucket, DocumentKind::Policy, bytes.to_vec()).await?;
                 tracing::info!(bucket = name, "a bucket's policy was set");
                 Ok(Reply::Done)
@@ -99,6 +103,14 @@ impl Admin {
     pub(super) fn bucket(&self, name: &str) -> Result<Bucket, AdminError> {
         let name = BucketName::parse(name).ok_or(StoreError::NotFound(Missing::Bucket))?;
         Ok(self.store.bucket(&name)?)
+    }
+
+    fn blocks_public_policies(&self, bucket: &Bucket) -> Result<bool, AdminError> {
+        let Some(document) = self.store.bucket_document(bucket, DocumentKind::PublicAccessBlock)? else {
+            return Ok(false);
+        };
+        let block = PublicAccessBlock::parse(&document.bytes);
+        Ok(block.map_err(|error| AdminError::Internal(error.text().to_owned()))?.block_policy)
     }
 
     fn policy(&self, bucket: &Bucket) -> Result<Option<Value>, AdminError> {

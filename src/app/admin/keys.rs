@@ -141,7 +141,8 @@ fn life(fields: &Fields) -> Result<Duration, AdminError> {
     Err(AdminError::Invalid(message))
 }
 
-/// A canned policy by its name, a document, or a document's text.
+/// A canned policy by its name, or a document's text. Not a document as it is: of a member that stands in it twice only one would
+/// be left, and nobody told.
 fn policy(fields: &Fields, kind: PolicyKind<'_>) -> Result<Option<Policy>, AdminError> {
     let text = match fields.value("policy") {
         None => return Ok(None),
@@ -153,7 +154,7 @@ fn policy(fields: &Fields, kind: PolicyKind<'_>) -> Result<Option<Policy>, Admin
             }
             None => text.clone(),
         },
-        Some(document) => document.to_string(),
+        Some(_) => return Err(AdminError::invalid("\"policy\" must be a text: a name, or a document in quotes")),
     };
     Ok(Some(Policy::parse(text.as_bytes(), kind)?))
 }

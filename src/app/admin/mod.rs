@@ -15,7 +15,7 @@
 //! | `/admin/uploads/{id}?bucket=&key=` | `DELETE`: aborts it |
 //!
 //! Pages take `?after=&limit=` and carry `next`: the `after` of the next page, or null. A policy is the name of a canned one,
-//! a document, or a document's text.
+//! or a document's text.
 
 mod buckets;
 mod call;
@@ -64,9 +64,12 @@ impl Admin {
         })
     }
 
-    /// Answers a request that is root's.
-    pub(super) async fn answer(&self, request: Request<Body>) -> Response<Body> {
-        reply::response(self.route(request).await)
+    /// Answers a request that is root's. It is carried out to its end whether or not the client waits for it: a change that is
+    /// committed must reach the keyring.
+    pub(super) async fn answer(self: &Arc<Self>, request: Request<Body>) -> Response<Body> {
+        let admin = Arc::clone(self);
+        let routed = tokio::spawn(async move { admin.route(request).await }).await;
+        reply::response(routed.unwrap_or_else(|panic| Err(AdminError::Internal(panic.to_string()))))
     }
 
     async fn route(&self, request: Request<Body>) -> Result<Reply, AdminError> {

@@ -79,6 +79,7 @@ fn describe_keys(error: &KeysError) -> (StatusCode, &'static str, String) {
         KeysError::NotFound(_) => said(StatusCode::NOT_FOUND, "NoSuchAccessKey"),
         KeysError::Exists(_) => said(StatusCode::CONFLICT, "AccessKeyExists"),
         KeysError::Root => said(StatusCode::BAD_REQUEST, "InvalidRequest"),
+        KeysError::Disabled(_) => said(StatusCode::CONFLICT, "Disabled"),
         KeysError::TooManyTokens => said(StatusCode::BAD_REQUEST, "LimitExceeded"),
         KeysError::Sealed(_) | KeysError::Unreadable(..) => internal(&error.to_string()),
         KeysError::Store(error) => describe_store(error),

@@ -40,6 +40,7 @@ struct TokenRecord {
     version: u32,
     access_key: String,
     policy: Option<String>,
+    fingerprint: String,
     created: u64,
     expires: u64,
 }
@@ -79,6 +80,7 @@ pub(super) fn write_token(token: &BearerToken) -> Vec<u8> {
         version: VERSION,
         access_key: token.access_key_id.clone(),
         policy: token.policy.as_ref().map(|policy| policy.text().to_owned()),
+        fingerprint: token.fingerprint.clone(),
         created: token.created.0,
         expires: token.expires.0,
     })
@@ -95,6 +97,7 @@ pub(super) fn read_token(hash: &str, bytes: &[u8]) -> Result<BearerToken, BadRec
         hash: hash.to_owned(),
         access_key_id: record.access_key,
         policy,
+        fingerprint: record.fingerprint,
         created: Timestamp(record.created),
         expires: if understood { Timestamp(record.expires) } else { Timestamp::default() },
     })
@@ -165,6 +168,7 @@ mod tests {
         let read = read_key(&sealer, "WHARF123", later.as_bytes()).unwrap();
         assert!(!read.enabled && read.policy.is_none());
         let token = BearerToken {
+            fingerprint: "mark".to_owned(),
             hash: "00".to_owned(),
             access_key_id: "WHARF123".to_owned(),
             policy: None,

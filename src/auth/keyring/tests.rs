@@ -86,6 +86,7 @@ fn tokens_end_with_their_time_and_their_key() {
         hash: token_hash("wharf_t"),
         access_key_id: "USER".to_owned(),
         policy: None,
+        fingerprint: keyring.fingerprint("USER").unwrap(),
         created: NOW,
         expires: Timestamp(NOW.0 + 10),
     };
@@ -95,7 +96,12 @@ fn tokens_end_with_their_time_and_their_key() {
     assert!(keyring.bearer("wharf_t", token.expires).is_none() && keyring.bearer("wharf_u", NOW).is_none());
     assert!(keyring.tokens("USER", token.expires).is_empty());
     keyring.put(AccessKey { created: Timestamp(NOW.0 + 1), ..key("USER", "user-secret") });
-    assert!(keyring.bearer("wharf_t", NOW).is_none(), "the key was made again after the token");
+    assert!(keyring.bearer("wharf_t", NOW).is_none(), "the key was made again");
+    keyring.put(key("USER", "another-secret"));
+    assert!(keyring.bearer("wharf_t", NOW).is_none(), "its secret was changed");
+    let root = Keyring::new("USER", "user-secret", Sealer::new([1; 32]));
+    root.put_token(token.clone());
+    assert!(root.bearer("wharf_t", NOW).is_none(), "the root key has its id");
     keyring.put(AccessKey { enabled: false, ..key("USER", "user-secret") });
     assert!(keyring.bearer("wharf_t", NOW).is_none());
     assert!(keyring.remove_token(&token.hash) && !keyring.remove_token(&token.hash));

@@ -102,11 +102,7 @@ impl Template {
                 Part::Variable { key, default } => {
                     let value = value_of(key, context).or_else(|| default.clone())?;
                     let value = if self.fold { folded(&value) } else { value };
-                    let before = tokens.len();
-                    tokens.extend(value.chars().take(POLICY_VARIABLE_MAX_CHARACTERS + 1).map(Token::Literal));
-                    if tokens.len() - before > POLICY_VARIABLE_MAX_CHARACTERS {
-                        return None;
-                    }
+                    tokens.extend(value.chars().map(Token::Literal));
                 }
             }
             if tokens.len() > POLICY_PATTERN_MAX_CHARACTERS {
@@ -132,10 +128,11 @@ impl Template {
     }
 }
 
-/// A key with several values has none that a variable could mean.
+/// A key with several values has none that a variable could mean, nor has one with a value that is too long.
 fn value_of(key: &str, context: &dyn ConditionContext) -> Option<String> {
     let mut values = context.values(key)?.into_iter();
-    values.next().filter(|_| values.next().is_none())
+    let value = values.next().filter(|_| values.next().is_none())?;
+    (value.chars().count() <= POLICY_VARIABLE_MAX_CHARACTERS).then_some(value)
 }
 
 /// Reads a variable at the beginning of a text, and what is behind it.

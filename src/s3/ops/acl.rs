@@ -12,10 +12,10 @@ use crate::s3::acl::{CannedAcl, Owners};
 use crate::s3::call::{Call, document, empty};
 use crate::s3::error::{Code, Error};
 use crate::s3::op::{BodyRule, Op, Target};
-use crate::s3::permission::check_acl;
+use crate::s3::permission::{Asking, Place, check_acl};
 use crate::s3::receive::{self, Declaration};
 use crate::s3::rules::Ownership;
-use crate::store::types::{Bucket, DocumentKind};
+use crate::store::types::{Bucket, DocumentKind, ObjectInfo};
 use crate::wire::Body;
 
 /// The row of GetBucketAcl.
@@ -90,6 +90,7 @@ async fn put_bucket(mut call: Call) -> Result<Response<Body>, Error> {
 async fn get_object(call: Call) -> Result<Response<Body>, Error> {
     let bucket = call.bucket()?;
     let info = call.store().object(&bucket, call.key()?).map_err(|error| call.unread(error))?;
+    call.permit_found(GET_OBJECT.action, &info)?;
     let enforced = call.config.rules.of(call.store(), &bucket)?.ownership == Ownership::BucketOwnerEnforced;
     let bucket_owner = call.owner_of(&bucket);
     let (owner, acl) = match enforced {
@@ -107,7 +108,12 @@ async fn put_object(mut call: Call) -> Result<Response<Body>, Error> {
         (call.owner_in(&bucket, &info.attributes).to_owned(), call.owner_of(&bucket).to_owned());
     let owners = Owners { owner: &owner, bucket_owner: Some(&bucket_owner) };
     let acl = asked(&mut call, &bucket, owners).await?;
-    call.store().put_object_acl(&bucket, &key, acl.number()).await?;
+    // Between the first look and this the body came: the object may be another's by now.
+    let asking = call.asking();
+    let approve = |info: &ObjectInfo| {
+        Asking { object: Some(info), ..asking }.permit(PUT_OBJECT.action, Place::Object(&bucket, &key))
+    };
+    asking.config.store.put_object_acl(&bucket, &key, acl.number(), approve).await?;
     Ok(empty(StatusCode::OK))
 }
 

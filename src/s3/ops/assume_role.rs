@@ -22,6 +22,7 @@ use crate::base::limits::{SESSION_POLICY_MAX_BYTES, STS_BODY_MAX_BYTES};
 use crate::s3::call::Call;
 use crate::s3::error::{Code, Error};
 use crate::s3::op::{BodyRule, Op, Target};
+use crate::s3::permission::Place;
 use crate::s3::query::Query;
 use crate::s3::xml::{Document, readable};
 use crate::wire::Body;
@@ -90,7 +91,8 @@ async fn answer(call: &mut Call) -> Result<String, Error> {
 }
 
 fn assume(call: &Call, holder: &KeyIdentity, parameters: &Query) -> Result<String, Error> {
-    if call.asking().by_identity_alone(OP.action) == Verdict::Deny {
+    let role = parameters.get_filled("RoleArn").unwrap_or("*");
+    if call.asking().by_identity_alone(OP.action, Place::Named(role)) == Verdict::Deny {
         return Err(Code::ACCESS_DENIED.into());
     }
     if let Some(name) = parameters.names().find(|name| UNBUILT.iter().any(|unbuilt| name.starts_with(unbuilt))) {

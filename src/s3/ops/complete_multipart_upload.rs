@@ -46,6 +46,10 @@ async fn complete(call: Call, bucket: Bucket, id: UploadId, request: CompleteReq
     let key = call.key()?.clone();
     let condition = request.condition;
     call.asking().permit_condition(condition.as_ref(), call.place())?;
+    // A repeated complete finds no upload any more, and changes nothing.
+    if let Ok(upload) = call.store().upload(&bucket, &key, id) {
+        call.asking().permit_completion(&bucket, &key, &upload.attributes)?;
+    }
     let completed = call.store().complete_upload(&bucket, &key, id, request).await;
     let completed = completed.map_err(|error| conditions::explain(condition.as_ref(), error))?;
     let mut answer = Document::new("CompleteMultipartUploadResult");

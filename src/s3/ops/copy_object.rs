@@ -20,7 +20,7 @@ use crate::s3::{conditions, headers};
 use crate::store::Store;
 use crate::store::error::Error as StoreError;
 use crate::store::read::OpenObject;
-use crate::store::types::{Attributes, CopyRequest, CopyTerms, ETag, ObjectChecksum, ObjectInfo};
+use crate::store::types::{Attributes, Bucket, CopyRequest, CopyTerms, ETag, ObjectChecksum, ObjectInfo, ObjectKey};
 use crate::wire::Body;
 
 /// Headers stored with an object that no copy takes over: only the request's own count.
@@ -57,15 +57,8 @@ async fn copy(call: Call) -> Result<Response<Body>, Error> {
     let mut computed = None;
     for _ in 0..COPY_CHECKSUM_READS_MAX {
         let terms = |info: &ObjectInfo| {
-            if !wishes.replaces_tags && !info.attributes.tags.is_empty() {
-                let asking = Asking { tags: Some(&info.attributes.tags), ..asking };
-                asking
-                    .permit("s3:GetObjectTagging", Place::Object(&source.bucket, &source.key))
-                    .map_err(Failure::Request)?;
-                for action in [OP.action, "s3:PutObjectTagging"] {
-                    asking.permit(action, Place::Object(&bucket, &key)).map_err(Failure::Request)?;
-                }
-            }
+            let copied_tags = Some(&info.attributes.tags).filter(|tags| !wishes.replaces_tags && !tags.is_empty());
+            permit(&asking, info, copied_tags, (&source, (&bucket, &key))).map_err(Failure::Request)?;
             wishes.terms(&call.headers, info, onto_itself, computed.as_ref())
         };
         match call.store().copy_object(&request, terms).await {
@@ -79,6 +72,23 @@ async fn copy(call: Call) -> Result<Response<Body>, Error> {
         }
     }
     Err(source.explain(condition.as_ref(), StoreError::Conflict))
+}
+
+/// Permission for each source that a copy is tried on, not for the first alone; and for the tags that come with it.
+fn permit(
+    asking: &Asking<'_>,
+    info: &ObjectInfo,
+    copied_tags: Option<&Vec<(String, String)>>,
+    (source, (bucket, key)): (&CopySource, (&Bucket, &ObjectKey)),
+) -> Result<(), Error> {
+    let (from, to) = (Place::Object(&source.bucket, &source.key), Place::Object(bucket, key));
+    let reading = Asking { object: Some(info), ..*asking };
+    reading.permit("s3:GetObject", from)?;
+    let Some(tags) = copied_tags else { return Ok(()) };
+    reading.permit("s3:GetObjectTagging", from)?;
+    let writing = Asking { tags: Some(tags), ..*asking };
+    writing.permit(OP.action, to)?;
+    writing.permit("s3:PutObjectTagging", to)
 }
 
 fn answer(copy: &ObjectInfo) -> Response<Body> {
@@ -213,7 +223,6 @@ mod tests {
 
     use super::*;
     use crate::base::digest::Checksum;
-    use crate::store::types::ObjectKey;
 
     fn pairs(pairs: &[(&str, &str)]) -> Vec<(String, String)> {
         pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()

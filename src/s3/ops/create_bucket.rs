@@ -5,7 +5,7 @@
 use http::{Method, Response, StatusCode};
 
 use crate::base::limits::XML_BODY_MAX_BYTES;
-use crate::s3::acl::CannedAcl;
+use crate::s3::acl::{self, CannedAcl};
 use crate::s3::call::{Call, empty, set, single};
 use crate::s3::error::{Code, Error};
 use crate::s3::op::{BodyRule, Op, Target};
@@ -60,8 +60,15 @@ async fn run(mut call: Call) -> Result<Response<Body>, Error> {
     let key = call.auth.identity.key();
     let owner = key.filter(|key| !key.root).map(|key| key.canonical_user_id.as_str());
     match call.store().create_bucket(&name, owner).await {
+        Ok(_) if acl == CannedAcl::Private && ownership.is_none() => {}
         Ok(bucket) => furnish(call.store(), &bucket, acl, ownership).await?,
-        Err(StoreError::Exists) => make_again(&call, &name, owner)?,
+        Err(StoreError::Exists) => {
+            let bucket = make_again(&call, &name, owner)?;
+            // What the headers ask for is done, or the answer would not be true.
+            if call.headers.contains_key(acl::HEADER) || ownership.is_some() {
+                furnish(call.store(), &bucket, acl, ownership).await?;
+            }
+        }
         Err(error) => return Err(error.into()),
     }
     let mut response = empty(StatusCode::OK);
@@ -70,11 +77,11 @@ async fn run(mut call: Call) -> Result<Response<Body>, Error> {
 }
 
 /// A bucket that is there already: the caller's own, which is no error where that is forgiven, or somebody else's.
-fn make_again(call: &Call, name: &BucketName, owner: Option<&str>) -> Result<(), Error> {
-    let theirs = call.store().bucket(name).is_ok_and(|bucket| bucket.owner.as_deref() != owner);
-    match theirs {
+fn make_again(call: &Call, name: &BucketName, owner: Option<&str>) -> Result<Bucket, Error> {
+    let bucket = call.store().bucket(name)?;
+    match bucket.owner.as_deref() != owner {
         true => Err(Error::new(Code::BUCKET_ALREADY_EXISTS).with("BucketName", name.as_str())),
-        false if call.config.region == FORGIVING_REGION => Ok(()),
+        false if call.config.region == FORGIVING_REGION => Ok(bucket),
         false => Err(StoreError::Exists.into()),
     }
 }
@@ -85,8 +92,9 @@ async fn furnish(store: &Store, bucket: &Bucket, acl: CannedAcl, ownership: Opti
         let document = ownership.document().into_bytes();
         store.put_bucket_document(bucket, DocumentKind::OwnershipControls, document).await?;
     }
-    if let Some(number) = acl.number() {
-        store.put_bucket_document(bucket, DocumentKind::Acl, vec![number]).await?;
+    match acl.number() {
+        Some(number) => store.put_bucket_document(bucket, DocumentKind::Acl, vec![number]).await?,
+        None => store.delete_bucket_document(bucket, DocumentKind::Acl).await?,
     }
     Ok(())
 }

@@ -34,6 +34,7 @@ async fn run(call: Call) -> Result<Response<Body>, Error> {
     let key = call.key()?;
     let number = retrieval::part_number(&call.headers, &call.query)?;
     let object = call.store().open_object(&bucket, key).map_err(|error| call.unread(error))?;
+    call.permit_found(OP.action, &object.info)?;
     let part = retrieval::part(&object, number)?;
     let (mut response, range) = retrieval::head(&call.headers, &object.info, part)?;
     let signed = !matches!(call.auth.identity, Identity::Anonymous);

@@ -49,7 +49,6 @@ async fn run(call: Call) -> Result<Response<Body>, Error> {
     let wanted = wanted(&call.headers)?;
     let bucket = call.bucket()?;
     let key = call.key()?;
-    call.asking().permit("s3:GetObject", call.place())?;
     let page = if wanted.parts {
         call.store().object_parts(&bucket, key, wanted.after, wanted.max).map_err(|error| call.unread(error))?
     } else {
@@ -58,6 +57,9 @@ async fn run(call: Call) -> Result<Response<Body>, Error> {
             parts: Vec::new(),
         }
     };
+    for action in [OP.action, "s3:GetObject"] {
+        call.permit_found(action, &page.info)?;
+    }
     let mut response = document(write(&wanted, &page));
     set(response.headers_mut(), "last-modified", &page.info.modified.http_date());
     Ok(response)

@@ -36,6 +36,7 @@ async fn run(call: Call) -> Result<Response<Body>, Error> {
             (object.info, part)
         }
     };
+    call.permit_found(OP.action, &info)?;
     let (mut response, _) = retrieval::head(&call.headers, &info, part)?;
     let signed = !matches!(call.auth.identity, Identity::Anonymous);
     headers::override_response(response.headers_mut(), &call.query, signed)?;

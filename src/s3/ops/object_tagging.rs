@@ -10,9 +10,10 @@ use crate::base::limits::XML_BODY_MAX_BYTES;
 use crate::s3::call::{Call, document, empty};
 use crate::s3::error::Error;
 use crate::s3::op::{BodyRule, Op, Target};
-use crate::s3::permission::Asking;
+use crate::s3::permission::{Asking, Place};
 use crate::s3::receive::{self, Declaration};
 use crate::s3::tags::{self, Tagged};
+use crate::store::types::ObjectInfo;
 use crate::wire::Body;
 
 /// The row of GetObjectTagging.
@@ -56,6 +57,7 @@ pub static DELETE: Op = Op {
 
 async fn get(call: Call) -> Result<Response<Body>, Error> {
     let info = call.store().object(&call.bucket()?, call.key()?).map_err(|error| call.unread(error))?;
+    call.permit_found(GET.action, &info)?;
     Ok(document(tags::document(&info.attributes.tags)))
 }
 
@@ -70,11 +72,19 @@ async fn put(mut call: Call) -> Result<Response<Body>, Error> {
     Asking { tags: Some(brought), ..call.asking() }.permit(PUT.action, call.place())?;
     let tags = tags?;
     call.store().object(&bucket, &key).map_err(|error| call.unread(error))?;
-    call.store().put_object_tags(&bucket, &key, tags).await?;
+    let asking = Asking { tags: Some(&tags), ..call.asking() };
+    let approve =
+        |info: &ObjectInfo| Asking { object: Some(info), ..asking }.permit(PUT.action, Place::Object(&bucket, &key));
+    asking.config.store.put_object_tags(&bucket, &key, tags.clone(), approve).await?;
     Ok(empty(StatusCode::OK))
 }
 
 async fn delete(call: Call) -> Result<Response<Body>, Error> {
-    call.store().delete_object_tags(&call.bucket()?, call.key()?).await?;
+    let (bucket, key) = (call.bucket()?, call.key()?);
+    let asking = call.asking();
+    call.store().object(&bucket, key).map_err(|error| call.unread(error))?;
+    let approve =
+        |info: &ObjectInfo| Asking { object: Some(info), ..asking }.permit(DELETE.action, Place::Object(&bucket, key));
+    asking.config.store.delete_object_tags(&bucket, key, approve).await?;
     Ok(empty(StatusCode::NO_CONTENT))
 }

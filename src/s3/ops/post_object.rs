@@ -4,6 +4,7 @@
 //! follows its last slash or backslash. What the fields say is read as the headers of a PutObject are.
 //! Source: <https://docs.aws.amazon.com/AmazonS3/latest/API/RESTObjectPOST.html>.
 
+use http::header::{REFERER, USER_AGENT};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode};
 use percent_encoding::{AsciiSet, CONTROLS, NON_ALPHANUMERIC, utf8_percent_encode};
 
@@ -117,7 +118,11 @@ fn judge(call: &mut Call, mut fields: PostFields, file_name: Option<&str>) -> Re
     call.trace.identify(&credentials.identity);
     call.auth =
         Authenticated { identity: credentials.identity, payload: Payload::Unsigned, signed: credentials.signed };
-    let headers = as_headers(&fields)?;
+    let mut headers = as_headers(&fields)?;
+    // These say who asks, and no field stands for them.
+    for name in [USER_AGENT, REFERER] {
+        headers.extend(call.headers.get(&name).map(|value| (name, value.clone())));
+    }
     let bucket = call.bucket()?;
     let mut attributes = headers::attributes(&headers)?;
     if let Some(tagging) = fields.get("tagging") {

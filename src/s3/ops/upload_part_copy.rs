@@ -13,6 +13,7 @@ use crate::s3::call::{Call, document, filled};
 use crate::s3::copy_source::{self, CopySource};
 use crate::s3::error::{Code, Error};
 use crate::s3::op::{BodyRule, Op, Target};
+use crate::s3::permission::{Asking, Place};
 use crate::s3::slow::{self, Client};
 use crate::s3::xml::Document;
 use crate::store::types::{ETag, UploadInfo};
@@ -44,6 +45,8 @@ async fn copy(call: Call) -> Result<Response<Body>, Error> {
     let upload = call.store().upload(&bucket, key, call.upload_id()?)?;
     let source = CopySource::of(&call)?;
     let object = source.open(&call)?;
+    let found = Asking { object: Some(&object.info), ..call.asking() };
+    found.permit("s3:GetObject", Place::Object(&source.bucket, &source.key))?;
     copy_source::check_conditions(&call.headers, &object.info)?;
     let range = range(&call.headers, object.info.size)?;
     let length = range.end.saturating_sub(range.start);

@@ -4,13 +4,15 @@
 //! Sources: <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_condition-keys.html>,
 //! <https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazons3.html>.
 
-use http::HeaderMap;
+use std::cell::Cell;
 
 use super::{Asking, Place};
 use crate::auth::ACCOUNT_ID;
 use crate::auth::policy::ConditionContext;
 use crate::base::clock::Timestamp;
+use crate::s3::rules::Ownership;
 use crate::s3::{copy_source, tags};
+use crate::store::types::Attributes;
 
 /// What FULL_CONTROL of an object is: reading it, and reading and writing its ACL.
 const OF_OBJECT_OWNER: [&str; 4] = ["s3:GetObject", "s3:GetObjectAttributes", "s3:GetObjectAcl", "s3:PutObjectAcl"];
@@ -21,6 +23,8 @@ pub(super) struct Facts<'a> {
     pub(super) action: &'a str,
     pub(super) place: Place<'a>,
     pub(super) now: Timestamp,
+    /// Set where something could not be looked up.
+    pub(super) failed: Cell<bool>,
 }
 
 impl ConditionContext for Facts<'_> {
@@ -78,7 +82,7 @@ impl Facts<'_> {
             "if-match" | "if-none-match" => one(self.header(name)),
             "requestobjecttagkeys" => self.request_tags().map(|tags| tags.into_iter().map(|(key, _)| key).collect()),
             _ => match name.split_once('/') {
-                Some(("existingobjecttag", tag)) => one(tag_value(self.existing_tags()?, tag)),
+                Some(("existingobjecttag", tag)) => one(tag_value(self.attributes()?.tags, tag)),
                 Some(("requestobjecttag", tag)) => one(tag_value(self.request_tags()?, tag)),
                 Some(_) => None,
                 // Two ways to write one source would be two names of it.
@@ -93,8 +97,8 @@ impl Facts<'_> {
     fn owners(&self) -> Option<Vec<String>> {
         let bucket = self.place.bucket()?;
         let of_object = match self.place {
-            Place::Object(bucket, key) if OF_OBJECT_OWNER.contains(&self.action) => {
-                self.asking.config.store.object(bucket, key).ok().and_then(|info| info.attributes.owner)
+            Place::Object(..) if OF_OBJECT_OWNER.contains(&self.action) && !self.is_enforced() => {
+                self.attributes().and_then(|attributes| attributes.owner)
             }
             _ => None,
         };
@@ -109,26 +113,31 @@ impl Facts<'_> {
         self.asking.query.get(name).map(str::to_owned)
     }
 
-    fn existing_tags(&self) -> Option<Vec<(String, String)>> {
-        let Place::Object(bucket, key) = self.place else { return None };
-        Some(self.asking.config.store.object(bucket, key).ok()?.attributes.tags)
+    /// Whether the owner of the bucket owns whatever is in it.
+    fn is_enforced(&self) -> bool {
+        match self.asking.rules(self.place) {
+            Ok(rules) => rules.is_some_and(|rules| rules.ownership == Ownership::BucketOwnerEnforced),
+            Err(_) => self.fails(true),
+        }
     }
 
-    /// The tags the request brings. The header of a copy that takes its source's brings none.
+    fn attributes(&self) -> Option<Attributes> {
+        let Place::Object(bucket, key) = self.place else { return None };
+        self.asking.attributes(bucket, key).unwrap_or_else(|_| self.fails(None))
+    }
+
+    fn fails<T>(&self, value: T) -> T {
+        self.failed.set(true);
+        value
+    }
+
     fn request_tags(&self) -> Option<Vec<(String, String)>> {
         let brought = match self.asking.tags {
             Some(tags) => tags.to_vec(),
-            None if copies_tags(self.asking.headers) => Vec::new(),
             None => tags::from_header(self.asking.headers).unwrap_or_default(),
         };
         Some(brought).filter(|tags| !tags.is_empty())
     }
-}
-
-/// Whether the request is a copy that takes the tags of its source.
-fn copies_tags(headers: &HeaderMap) -> bool {
-    let replaces = headers.get("x-amz-tagging-directive").is_some_and(|directive| directive.as_bytes() == b"REPLACE");
-    headers.contains_key(copy_source::HEADER) && !replaces
 }
 
 fn tag_value(tags: Vec<(String, String)>, key: &str) -> Option<String> {
