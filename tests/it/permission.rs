@@ -43,8 +43,10 @@ fn owners_have_their_buckets_to_themselves() {
     let gateway = Gateway::shared();
     let (alice, bob) = (gateway.key("owner"), gateway.key("owner"));
     let bucket = Bucket { gateway: &gateway, name: gateway.bucket_name() };
-    bucket.request("PUT").by(&alice).send().ok(200);
-    bucket.request("PUT").by(&alice).send().ok(200);
+    bucket.request("PUT").header("x-amz-acl", "public-read").by(&alice).send().ok(200);
+    bucket.list().anonymous().send().ok(200);
+    bucket.request("PUT").header("x-amz-acl", "private").by(&alice).send().ok(200);
+    bucket.list().anonymous().send().refused(403, "AccessDenied");
     bucket.request("PUT").by(&bob).send().refused(409, "BucketAlreadyExists");
     bucket.request("PUT").send().refused(409, "BucketAlreadyExists");
     bucket.put("k", "v").by(&alice).send().ok(200);

@@ -95,6 +95,10 @@ impl Facts<'_> {
 
     /// The owner of the bucket; and for what the owner of an object may do with it wherever it is, that of the object.
     fn owners(&self) -> Option<Vec<String>> {
+        // Whoever makes a bucket will own it.
+        if let Place::NewBucket(_) = self.place {
+            return self.asking.auth.identity.key().map(|key| vec![key.canonical_user_id.clone()]);
+        }
         let bucket = self.place.bucket()?;
         let of_object = match self.place {
             Place::Object(..) if OF_OBJECT_OWNER.contains(&self.action) && !self.is_enforced() => {
