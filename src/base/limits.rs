@@ -64,6 +64,9 @@ pub const XML_BODY_MAX_BYTES: usize = 64 << 10;
 pub const DOCUMENTS_MAX_BYTES: usize = 256 << 20;
 /// Copies that read and write bytes at a time; further ones wait. More would only share the same disk.
 pub const COPIES_CONCURRENT: usize = 32;
+/// Requests at a time that judge many keys or buckets by policies, on threads of their own; further ones wait. Long policies take
+/// milliseconds a judgement.
+pub const JUDGEMENTS_CONCURRENT: usize = 8;
 /// Depth of a request document.
 pub const XML_DEPTH_MAX: usize = 16;
 /// Elements of a request document: CompleteMultipartUpload's 10,000 parts with up to eight each.
@@ -124,6 +127,8 @@ pub const BODY_IDLE_TIMEOUT: Duration = Duration::from_secs(60);
 /// Slowest transfer of a request body or a response, over all the time in which the client is waited for: what a modem did.
 /// A wait of `BODY_IDLE_TIMEOUT` is borne before the count begins.
 pub const TRANSFER_MIN_BYTES_PER_SECOND: u64 = 512;
+/// A certificate chain or a private key in PEM.
+pub const TLS_FILE_MAX_BYTES: u64 = 1 << 20;
 /// TLS handshake.
 pub const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 /// How often the files of the TLS certificate and its key are looked at.

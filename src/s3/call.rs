@@ -70,6 +70,17 @@ impl Call {
         }
     }
 
+    /// The sender asking for so much that it is judged on another thread.
+    pub fn judging(&self) -> Judging {
+        Judging {
+            config: Arc::clone(&self.config),
+            auth: self.auth.clone(),
+            headers: self.headers.clone(),
+            query: self.query.clone(),
+            connection: self.connection,
+        }
+    }
+
     /// Permission for an action on the object that the call names, as it was found: its ACL, its owner and its tags are judged
     /// and not those of one that has taken its place since.
     ///
@@ -145,6 +156,36 @@ impl Call {
             Some(bucket) if !self.address.virtual_host => format!("{scheme}://{host}/{bucket}/{key}"),
             _ => format!("{scheme}://{host}/{key}"),
         }
+    }
+}
+
+/// A sender asking for so much that judging it would keep a thread of the runtime from everybody else: a long policy takes
+/// milliseconds for each of a thousand keys.
+#[derive(Debug)]
+pub struct Judging {
+    config: Arc<S3Config>,
+    auth: Authenticated,
+    headers: HeaderMap,
+    query: Query,
+    connection: Option<ConnectionInfo>,
+}
+
+impl Judging {
+    /// Runs `judge` on a blocking thread, when it is its turn.
+    ///
+    /// # Errors
+    /// `InternalError` where it panics.
+    pub async fn run<T: Send + 'static>(
+        self,
+        judge: impl FnOnce(Asking<'_>) -> T + Send + 'static,
+    ) -> Result<T, Error> {
+        let turn = self.config.shares.judgement_turn().await;
+        let judged = tokio::task::spawn_blocking(move || {
+            let _turn = turn;
+            let Self { config, auth, headers, query, connection } = &self;
+            judge(Asking { config, auth, headers, query, connection: *connection, tags: None, object: None })
+        });
+        judged.await.map_err(|lost| Error::new(Code::INTERNAL_ERROR).detail(lost.to_string()))
     }
 }
 

@@ -1,4 +1,4 @@
-//! What all requests share: memory for the documents they send, and turns for the copies that read.
+//! What all requests share: memory for the documents they send, and turns for the copies that read and for long judgements.
 //!
 //! A document is gathered in memory, as much of it as has come. Each has a limit of its own; all together have this one, so
 //! that many clients that stop halfway cannot fill the machine. A copy that reads and writes holds buffers and descriptors
@@ -9,7 +9,7 @@ use std::sync::Arc;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::error::{Code, Error};
-use crate::base::limits::{COPIES_CONCURRENT, DOCUMENTS_MAX_BYTES};
+use crate::base::limits::{COPIES_CONCURRENT, DOCUMENTS_MAX_BYTES, JUDGEMENTS_CONCURRENT};
 
 /// Documents are counted in pieces of this size.
 const UNIT_BYTES: usize = 16 << 10;
@@ -19,6 +19,7 @@ const UNIT_BYTES: usize = 16 << 10;
 pub struct Shares {
     documents: Arc<Semaphore>,
     copies: Arc<Semaphore>,
+    judgements: Arc<Semaphore>,
 }
 
 impl Default for Shares {
@@ -26,6 +27,7 @@ impl Default for Shares {
         Self {
             documents: Arc::new(Semaphore::new(DOCUMENTS_MAX_BYTES / UNIT_BYTES)),
             copies: Arc::new(Semaphore::new(COPIES_CONCURRENT)),
+            judgements: Arc::new(Semaphore::new(JUDGEMENTS_CONCURRENT)),
         }
     }
 }
@@ -58,6 +60,11 @@ impl Shares {
     pub async fn copy_turn(&self) -> Option<OwnedSemaphorePermit> {
         // Nobody closes the semaphore.
         Arc::clone(&self.copies).acquire_owned().await.ok()
+    }
+
+    /// Waits for a turn to judge many things at once; it ends when the answer is dropped.
+    pub async fn judgement_turn(&self) -> Option<OwnedSemaphorePermit> {
+        Arc::clone(&self.judgements).acquire_owned().await.ok()
     }
 }
 

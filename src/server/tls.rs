@@ -21,6 +21,7 @@ use rustls::sign::CertifiedKey;
 use rustls::{ServerConfig, client::verify_server_name};
 
 use crate::base::clock::Timestamp;
+use crate::base::limits::TLS_FILE_MAX_BYTES;
 use crate::telemetry::metrics::Metrics;
 
 /// The files do not make a usable certificate and key. The text names the file.
@@ -187,10 +188,7 @@ impl std::fmt::Debug for Contents {
 
 impl Files {
     fn read(&self) -> Contents {
-        Contents {
-            certificate: std::fs::read(&self.certificate).map_err(|error| error.to_string()),
-            key: std::fs::read(&self.key).map_err(|error| error.to_string()),
-        }
+        Contents { certificate: read(&self.certificate), key: read(&self.key) }
     }
 
     fn pair(&self, contents: &Contents) -> Result<Pair, TlsError> {
@@ -239,4 +237,14 @@ fn not_pem(file: &Path, error: &pem::Error, wanted: &str) -> TlsError {
 
 fn unusable(file: &Path, reason: String) -> TlsError {
     TlsError::File { file: file.display().to_string(), reason }
+}
+
+/// Reads a file of a sensible size. What is no file (a pipe, a device) might never end, or never begin.
+fn read(path: &Path) -> Result<Vec<u8>, String> {
+    let about = std::fs::metadata(path).map_err(|error| error.to_string())?;
+    match about.len() {
+        _ if !about.is_file() => Err("it is no regular file".to_owned()),
+        len if len > TLS_FILE_MAX_BYTES => Err(format!("it is larger than {TLS_FILE_MAX_BYTES} bytes")),
+        _ => std::fs::read(path).map_err(|error| error.to_string()),
+    }
 }

@@ -9,6 +9,7 @@ use crate::s3::call::{Call, document};
 use crate::s3::error::Error;
 use crate::s3::listing::{read_token, token};
 use crate::s3::op::{BodyRule, Op, Target};
+use crate::s3::permission::Asking;
 use crate::s3::query::Query;
 use crate::s3::xml::Document;
 use crate::store::types::Bucket;
@@ -41,7 +42,8 @@ async fn run(call: Call) -> Result<Response<Body>, Error> {
     check_region(query, &call.config.region)?;
     let after = query.get_filled("continuation-token").map(|token| read_token(SCOPE, token)).transpose()?;
     let prefix = query.get("prefix");
-    let (buckets, more) = seen(&call, prefix.unwrap_or_default(), after.unwrap_or_default(), max)?;
+    let (named, behind) = (prefix.unwrap_or_default().to_owned(), after.unwrap_or_default());
+    let (buckets, more) = call.judging().run(move |asking| seen(asking, &named, behind, max)).await??;
     let region = PAGING.iter().any(|name| query.get(name).is_some()).then_some(call.config.region.as_str());
     let mut answer = Document::new("ListAllMyBucketsResult");
     answer.element("Owner", |owner| {
@@ -61,11 +63,10 @@ async fn run(call: Call) -> Result<Response<Body>, Error> {
 }
 
 /// The first `max` buckets that the caller may see, and whether there are more.
-fn seen(call: &Call, prefix: &str, mut after: String, max: usize) -> Result<(Vec<Bucket>, bool), Error> {
-    let asking = call.asking();
+fn seen(asking: Asking<'_>, prefix: &str, mut after: String, max: usize) -> Result<(Vec<Bucket>, bool), Error> {
     let mut buckets = Vec::new();
     loop {
-        let (page, more) = call.store().buckets_page(prefix, &after, PAGE)?;
+        let (page, more) = asking.config.store.buckets_page(prefix, &after, PAGE)?;
         after = page.last().map(|bucket| bucket.name.as_str().to_owned()).unwrap_or_default();
         for bucket in page.into_iter().filter(|bucket| asking.sees(bucket)) {
             if buckets.len() == max {
