@@ -343,23 +343,27 @@ class Scenario:
         self.equal(f"error code of {name}", came, code)
         return result
 
-    def boto3(self, style="path", endpoint=None, signature_version="s3v4"):
-        """A boto3 S3 client; `style` is `path` or `virtual`. Without a signature version it presigns as boto3 does by itself."""
+    def boto3(self, style="path", endpoint=None, signature_version="s3v4", keys=None, service="s3"):
+        """A boto3 client; `style` is `path` or `virtual`. Without a signature version it presigns as boto3 does by itself.
+
+        `keys` are an access key, a secret key and, for temporary ones, a session token; else those of `self.keys()`.
+        """
         import boto3
         from botocore.config import Config
 
-        name = (style, endpoint, signature_version)
+        name = (style, endpoint, signature_version, keys, service)
         if name not in self._clients:
-            access, secret = self.keys()
+            access, secret, *token = keys or self.keys()
             self._clients[name] = boto3.client(
-                "s3",
+                service,
                 endpoint_url=endpoint or self.server.s3,
                 aws_access_key_id=access,
                 aws_secret_access_key=secret,
+                aws_session_token=token[0] if token else None,
                 region_name="us-east-1",
                 verify=self.ca or True,
                 config=Config(
-                    signature_version=signature_version,
+                    signature_version=signature_version if service == "s3" else "v4",
                     s3={"addressing_style": style},
                     retries={"total_max_attempts": 1, "mode": "standard"},
                     connect_timeout=10,
