@@ -291,7 +291,7 @@ def sessions(t, alice, bob):
     t.refused("credentials with another's token", 400, "InvalidToken", t.boto3(keys=(*assumed(t, bob)[1][:2], session[2])).list_buckets)
     t.refused("a session's session", 403, "AccessDenied", t.boto3(keys=session, service="sts").assume_role, RoleArn=arn, RoleSessionName="again")
     role = {"RoleArn": arn, "RoleSessionName": "page"}
-    t.refused("a life of more than seven days", 400, "InvalidArgument", sts.assume_role, **role, DurationSeconds=7 * 86_400 + 1)
+    t.refused("a life of more than seven days", 400, "ValidationError", sts.assume_role, **role, DurationSeconds=7 * 86_400 + 1)
     t.refused("a policy that is none", 400, "MalformedPolicyDocument", sts.assume_role, **role, Policy="{}")
 
     reads = {"Version": "2012-10-17", "Statement": {"Effect": "Allow", "Action": "s3:GetObject", "Resource": f"arn:aws:s3:::{BUCKET}/*"}}
@@ -360,7 +360,7 @@ def after_deletion(t, alice, session, url):
     t.refused("a deleted key", 403, "InvalidAccessKeyId", t.boto3(keys=alice).list_buckets)
     t.refused("a session of a deleted key", 400, "InvalidToken", t.boto3(keys=session).list_buckets)
     t.equal("a URL of a session of a deleted key", send(t, url), (400, "InvalidToken"))
-    t.refused("AssumeRole by a deleted key", 403, "InvalidAccessKeyId", lambda **role: assumed(t, alice, **role)[0])
+    t.refused("AssumeRole by a deleted key", 403, "InvalidClientTokenId", lambda **role: assumed(t, alice, **role)[0])
     again = create(t, alice[0])
     t.refused("a session of the earlier key of this name", 400, "InvalidToken", t.boto3(keys=session).list_buckets)
     t.refused("the earlier secret", 403, "SignatureDoesNotMatch", t.boto3(keys=alice).list_buckets)

@@ -154,9 +154,15 @@ fn invalid(message: impl Into<String>) -> Error {
 }
 
 fn refusal(call: &Call, error: &Error) -> Response<Body> {
+    // This service has words of its own for some of S3's.
+    let code = match error.code() {
+        Code::INVALID_ACCESS_KEY_ID => "InvalidClientTokenId",
+        Code::INVALID_ARGUMENT => Code::VALIDATION_ERROR.name,
+        code => code.name,
+    };
     let mut document = Document::of("ErrorResponse", NAMESPACE);
     document.element("Error", |element| {
-        element.text("Type", "Sender").text("Code", error.code().name).text("Message", readable(error.text()));
+        element.text("Type", "Sender").text("Code", code).text("Message", readable(error.text()));
     });
     document.text("RequestId", &call.trace.request_id);
     response(StatusCode::from_u16(error.code().status).unwrap_or(StatusCode::BAD_REQUEST), document.finish())
