@@ -95,8 +95,19 @@ impl Asking<'_> {
     /// `AccessDenied`.
     pub fn authorize(&self, op: &Op, place: Place<'_>) -> Result<(), Error> {
         match place {
-            _ if op.asks_itself() => Ok(()),
+            place if op.asks_itself() => self.may_be_asked(place),
             place => self.permit(op.action, place),
+        }
+    }
+
+    /// Refuses somebody without a key where the bucket allows nothing to such: then no body need come that says what is asked.
+    fn may_be_asked(&self, place: Place<'_>) -> Result<(), Error> {
+        let rules = self.rules(place)?;
+        let silent =
+            rules.is_none_or(|rules| rules.policy.is_none() && !self.granted(&rules, rules.acl, Access::Write));
+        match self.auth.identity {
+            Identity::Anonymous if silent => Err(Code::ACCESS_DENIED.into()),
+            Identity::Anonymous | Identity::Key(_) => Ok(()),
         }
     }
 
