@@ -13,7 +13,7 @@
 //! 2. [`s3`] finds bucket and key ([`s3::address`]), selects the operation (one static row each, `s3::ops`), authenticates
 //!    ([`auth`]), authorises ([`s3::permission`]), checks declared lengths, free room and quota. Only then is the body read (this is when a waiting
 //!    client gets its `100 Continue`). A POST form carries its credentials in its first fields, so there it is the file that is
-//!    not read before all this.
+//!    not read before all this; and a few small bodies (keys to delete, tags, parameters) are read first because permission depends on them.
 //! 3. The body's frames go, without copies, through the aws-chunked decoder where there is one (which verifies the chunks'
 //!    signatures as they pass) into [`store::body::BodyWriter`], which gathers 1 MiB units and hands them to a blocking
 //!    thread: hashed and written in one pass, with a checksum per block, into an unnamed file ([`store::blob::disk`]).

@@ -8,7 +8,8 @@
 //! - Secrets are [`Secret`]: no `Debug`, log line or error shows them.
 //!
 //! Absent on purpose: reading the environment (the caller passes it in), writing any file, opening sockets or the store,
-//! and settings of features that do not exist.
+//! and settings of features that do not exist, but for `api-public-url` and `internal-url`, which are checked here and wait for
+//! the upload API.
 
 pub mod credentials;
 mod layers;

@@ -102,7 +102,7 @@ impl Call {
 
     /// Canonical user id of the owner of a bucket.
     pub fn owner_of<'b>(&'b self, bucket: &'b Bucket) -> &'b str {
-        bucket.owner.as_deref().unwrap_or(&self.config.authenticator.keyring().root().canonical_user_id)
+        self.config.owner_of(bucket)
     }
 
     /// Canonical user id of the owner of an object in it, or of an upload.

@@ -31,7 +31,7 @@ use crate::base::clock::Clock;
 use crate::base::digest::hex;
 use crate::base::limits::HEADERS_MAX_BYTES;
 use crate::base::rng::Rng;
-use crate::store::types::BucketName;
+use crate::store::types::{Bucket, BucketName};
 use crate::store::{self, Store};
 use crate::telemetry::access::Access;
 use crate::telemetry::health::Health;
@@ -100,6 +100,13 @@ pub struct S3Config {
     pub clock: Arc<dyn Clock>,
     /// Request ids are drawn from here.
     pub rng: Arc<dyn Rng>,
+}
+
+impl S3Config {
+    /// Canonical user id of the owner of a bucket: its maker, or whoever holds the root key.
+    fn owner_of<'a>(&'a self, bucket: &'a Bucket) -> &'a str {
+        bucket.owner.as_deref().unwrap_or(&self.authenticator.keyring().root().canonical_user_id)
+    }
 }
 
 impl fmt::Debug for S3Config {

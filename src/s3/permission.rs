@@ -161,7 +161,7 @@ impl Asking<'_> {
     }
 
     fn owner_of<'b>(&'b self, bucket: &'b Bucket) -> &'b str {
-        bucket.owner.as_deref().unwrap_or(&self.config.authenticator.keyring().root().canonical_user_id)
+        self.config.owner_of(bucket)
     }
 
     /// Settles whose an object to be is, and its ACL, by the request's headers, and asks for what they take besides the
