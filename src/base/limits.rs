@@ -5,6 +5,10 @@ use std::time::Duration;
 
 /// Parts of one multipart upload, and the highest part number.
 pub const PARTS_MAX: u16 = 10_000;
+/// Parts of one session of the upload API: chunks of a form, or what a tus upload was sealed in.
+pub const SESSION_PARTS_MAX: u32 = 100_000;
+/// What a session keeps for the protocol that began it.
+pub const SESSION_NOTE_MAX_BYTES: usize = 16 << 10;
 /// Smallest part that is not the last one.
 pub const PART_SIZE_MIN_BYTES: u64 = 5 << 20;
 /// Largest part, and the largest body of one PUT.
