@@ -226,3 +226,10 @@ pub const TOKEN_LIFE_DEFAULT: Duration = Duration::from_secs(30 * 24 * 3600);
 pub const TOKEN_LIFE_MAX: Duration = Duration::from_secs(366 * 24 * 3600);
 /// Name of an access key, in characters.
 pub const ACCESS_KEY_NAME_MAX_CHARACTERS: usize = 128;
+
+/// Longest URL that a client of ours is told to call: a presigned one with a session token.
+pub const URL_MAX_BYTES: usize = 16 << 10;
+/// How long a resolver is waited for.
+pub const RESOLVE_TIMEOUT: Duration = Duration::from_secs(10);
+/// Addresses of one host that are tried.
+pub const DESTINATION_ADDRESSES_MAX: usize = 8;
