@@ -9,6 +9,7 @@ pub mod base_url;
 pub mod body;
 pub mod client;
 pub mod cors;
+pub mod destination;
 pub mod error;
 pub mod form;
 pub mod forwarded;
@@ -20,6 +21,7 @@ pub mod incoming;
 pub mod network;
 pub mod range;
 pub mod trust;
+pub mod url;
 
 pub use body::Body;
 pub use error::BodyError;
