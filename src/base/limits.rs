@@ -231,7 +231,6 @@ pub const TOKEN_LIFE_MAX: Duration = Duration::from_secs(366 * 24 * 3600);
 /// Name of an access key, in characters.
 pub const ACCESS_KEY_NAME_MAX_CHARACTERS: usize = 128;
 
-<<<<<<< HEAD
 /// A JSON document of a request to the upload API: a complete of 10,000 parts takes under 1 MiB.
 pub const API_BODY_MAX_BYTES: usize = 4 << 20;
 /// What a form chunk may contain beside its file.
@@ -241,7 +240,6 @@ pub const CHUNK_MISSING_SHOWN_MAX: usize = 100;
 /// Parts of a presigned session where its client does not say how large they are: of this size, or larger where there would be
 /// more than [`PARTS_MAX`].
 pub const SESSION_PART_SIZE_BYTES: u64 = 8 << 20;
-=======
 /// Width and height of a generated image: what browsers and the common decoders of BMP take.
 pub const IMAGE_SIDE_MAX_PIXELS: u32 = 65_535;
 /// A generated image's file: BMP counts its bytes in 32 bits.
@@ -310,4 +308,3 @@ pub const RETRY_AFTER_MAX: Duration = Duration::from_secs(60);
 pub const PART_DAMAGED_MAX: u32 = 5;
 /// How often in a row a part's URL is renewed because it is refused.
 pub const PART_RENEWALS_MAX: u32 = 3;
->>>>>>> h-endpoint
