@@ -4,6 +4,9 @@
 //! memory is `slots` times `slot_bytes`, however many pieces are wanted. Pieces are made on blocking threads, as many at a time
 //! as there are cores.
 
+#[cfg(test)]
+mod tests;
+
 use std::ops::Range;
 use std::sync::{Arc, Mutex, PoisonError};
 
