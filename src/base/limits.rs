@@ -226,3 +226,8 @@ pub const TOKEN_LIFE_DEFAULT: Duration = Duration::from_secs(30 * 24 * 3600);
 pub const TOKEN_LIFE_MAX: Duration = Duration::from_secs(366 * 24 * 3600);
 /// Name of an access key, in characters.
 pub const ACCESS_KEY_NAME_MAX_CHARACTERS: usize = 128;
+
+/// Opening a GPU: the driver may have to wake the device and to compile the kernel for it, which takes seconds.
+pub const GPU_OPEN_TIMEOUT: Duration = Duration::from_secs(60);
+/// One piece on a GPU, which takes milliseconds: a device that needs longer is given up, and the CPU goes on.
+pub const GPU_PIECE_TIMEOUT: Duration = Duration::from_secs(10);
