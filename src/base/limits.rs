@@ -227,6 +227,24 @@ pub const TOKEN_LIFE_MAX: Duration = Duration::from_secs(366 * 24 * 3600);
 /// Name of an access key, in characters.
 pub const ACCESS_KEY_NAME_MAX_CHARACTERS: usize = 128;
 
+/// Width and height of a generated image: what browsers and the common decoders of BMP take.
+pub const IMAGE_SIDE_MAX_PIXELS: u32 = 65_535;
+/// A generated image's file: BMP counts its bytes in 32 bits.
+pub const IMAGE_FILE_MAX_BYTES: u64 = u32::MAX as u64;
+/// Cells of a pattern (checkerboard, grid, noise), and a grid's lines.
+pub const PATTERN_CELL_MAX_PIXELS: u32 = 65_535;
+/// A zone plate's finest rings, in percent of the finest that pixels can show.
+pub const PATTERN_ZONEPLATE_MAX_PERCENT: u32 = 1000;
+/// Pairs of a dark and a light spoke of a Siemens star.
+pub const PATTERN_SPOKES_MAX: u32 = 1024;
+/// Seeds are whole numbers that JavaScript holds exactly.
+pub const PATTERN_SEED_MAX: u64 = (1 << 53) - 1;
+/// Real and imaginary part of the centre of a picture of the Mandelbrot set, either sign.
+pub const PATTERN_MANDELBROT_CENTRE_MAX: f64 = 2.0;
+/// What the longer side of such a picture spans in the plane ...
+pub const PATTERN_MANDELBROT_SPAN_MAX: f64 = 4.0;
+/// ... at least: a few hundred of the steps that the arithmetic has.
+pub const PATTERN_MANDELBROT_SPAN_MIN: f64 = 0.000_001;
 /// Opening a GPU: the driver may have to wake the device and to compile the kernel for it, which takes seconds.
 pub const GPU_OPEN_TIMEOUT: Duration = Duration::from_secs(60);
 /// One piece on a GPU, which takes milliseconds: a device that needs longer is given up, and the CPU goes on.

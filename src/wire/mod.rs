@@ -15,6 +15,7 @@ pub mod forwarded;
 pub mod handler;
 pub mod host;
 pub mod idle;
+pub mod image;
 pub mod incoming;
 pub mod network;
 pub mod range;

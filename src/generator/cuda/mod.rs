@@ -15,6 +15,7 @@
 
 mod driver;
 mod measure;
+mod opening;
 mod slot;
 
 use std::ops::Range;
@@ -32,6 +33,7 @@ use super::params::Params;
 use crate::base::limits::GPU_PIECE_TIMEOUT;
 use crate::wire::image::Image;
 use driver::{Device, said};
+pub use opening::Opening;
 use slot::{Slot, UNIT_BYTES};
 
 /// Why a piece was not made. Its bytes can be had from the CPU.
