@@ -22,13 +22,7 @@
 #include <unistd.h>
 
 // The kernel as C.
-#define __device__ static
-#define __global__
-#define __constant__ static const
-#define __forceinline__ inline
-#define __restrict__
-#define EXTERN_C
-#define FAKE_KERNEL
+#define __device__
 typedef struct { unsigned x, y, z, w; } uint4;
 typedef struct { unsigned x, y, z; } Indices;
 static __thread Indices blockIdx, blockDim, threadIdx;

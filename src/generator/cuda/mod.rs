@@ -121,6 +121,11 @@ impl Gpu {
         self.slots.permits.is_closed()
     }
 
+    /// Slots that are free at this moment.
+    pub fn idle_slots(&self) -> usize {
+        self.slots.permits.available_permits()
+    }
+
     /// Makes these bytes of the image's file: at most the slots' size, from any offset. Waits while all slots are out.
     pub async fn render(&self, image: &Image, params: &Params, range: Range<u64>) -> Result<Bytes, GpuError> {
         let count_bytes = usize::try_from(range.end.saturating_sub(range.start)).unwrap_or(usize::MAX);

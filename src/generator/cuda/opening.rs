@@ -5,11 +5,13 @@ use std::sync::Arc;
 use tokio::sync::watch;
 
 use super::Gpu;
+use crate::base::clock::Stopwatch;
 use crate::base::limits::GPU_OPEN_TIMEOUT;
 
 /// A GPU that a thread is opening, or has opened.
 pub struct Opening {
     state: watch::Receiver<State>,
+    begun: Stopwatch,
 }
 
 /// How far it is.
@@ -42,19 +44,20 @@ impl Opening {
         if let Err(error) = std::thread::Builder::new().name("gpu-open".to_owned()).spawn(open) {
             tracing::warn!(reason = %error, "no GPU can be used, so the CPU draws images");
         }
-        Self { state }
+        Self { state, begun: Stopwatch::start() }
     }
 
     /// One that is done.
     pub fn done(gpu: Gpu) -> Self {
-        Self { state: watch::channel(State::Open(Arc::new(gpu))).1 }
+        Self { state: watch::channel(State::Open(Arc::new(gpu))).1, begun: Stopwatch::start() }
     }
 
     /// The GPU; waits while it is opened. None when that failed or takes too long, or the device is dead.
     pub async fn gpu(&self) -> Option<Arc<Gpu>> {
         let mut state = self.state.clone();
         let opened = state.wait_for(|state| !matches!(state, State::Pending));
-        let state = tokio::time::timeout(GPU_OPEN_TIMEOUT, opened).await.ok()?.ok()?.clone();
+        let patience = GPU_OPEN_TIMEOUT.saturating_sub(self.begun.elapsed());
+        let state = tokio::time::timeout(patience, opened).await.ok()?.ok()?.clone();
         state.alive()
     }
 
