@@ -1,0 +1,1 @@
+//! What the patterns look like where it can be said beforehand.
