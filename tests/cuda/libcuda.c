@@ -7,7 +7,7 @@
 //
 // FAKECUDA chooses what goes wrong, with a number where it says N (launches count from 1):
 //   nodevice   cuInit finds no device            olddriver  the kernel's PTX is too new
-//   oom=N      the N-th pinned allocation fails  poolless   no stream-ordered allocations
+//   oom=N      pinned memory ends with the N-th  poolless   no stream-ordered allocations
 //   fail=N     the N-th launch dies half-way, and with it the context: every later call says so
 //   refuse=N   the N-th launch alone is refused  hang=N     the N-th launch never ends
 //   slow       copies take 20 ms
@@ -337,7 +337,7 @@ int cuMemHostAlloc(void **address, size_t bytes, unsigned flags) {
     pthread_mutex_lock(&all);
     unsigned long number = ++pinned_count;
     pthread_mutex_unlock(&all);
-    if (asked("oom") == number) return OUT_OF_MEMORY;
+    if (asked("oom") && number >= asked("oom")) return OUT_OF_MEMORY;
     *address = allocate(bytes, PINNED);
     return SUCCESS;
 }

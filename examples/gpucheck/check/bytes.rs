@@ -12,10 +12,11 @@ use wharf::generator::cuda::Gpu;
 use wharf::generator::params::Params;
 use wharf::wire::image::Image;
 
-use super::{Compared, Options, Verdict, cores, images, open};
+use super::{Compared, Options, Verdict, cores, images};
 
 /// Bytes of one look into a file that is too long to be compared whole.
 const WINDOW_BYTES: u64 = 256 << 10;
+const QUICK_WINDOW_BYTES: u64 = 16 << 10;
 
 /// A comparison to be made: pieces of one image, within `span`.
 struct Work {
@@ -31,15 +32,16 @@ struct Tally {
     first: Option<String>,
 }
 
-pub(super) async fn check(options: &Options, out: &mut dyn Write) -> io::Result<Verdict> {
-    let gpu = open(options).ok().map(Arc::new);
+pub(super) async fn check(options: &Options, gpu: Option<&Arc<Gpu>>, out: &mut dyn Write) -> io::Result<Verdict> {
     let longest = options.slots().bytes as u64;
     let whole = images::whole(options.is_quick).into_iter().map(|image| {
         let span = 0..image.file_bytes();
         Work { image, span }
     });
-    let work = whole.chain(images::largest().into_iter().flat_map(|image| windows(&image)));
-    let mut outcomes = stream::iter(work.map(|work| compare(gpu.clone(), work, longest))).buffer_unordered(cores() * 2);
+    let window_bytes = if options.is_quick { QUICK_WINDOW_BYTES } else { WINDOW_BYTES };
+    let work = whole.chain(images::largest().into_iter().flat_map(|image| windows(&image, window_bytes)));
+    let mut outcomes =
+        stream::iter(work.map(|work| compare(gpu.cloned(), work, longest))).buffer_unordered(cores() * 2);
     let mut tally = Tally::default();
     while let Some(outcome) = outcomes.next().await {
         match outcome {
@@ -63,10 +65,10 @@ pub(super) async fn check(options: &Options, out: &mut dyn Write) -> io::Result<
 }
 
 /// Places of a long file: its ends, and where the numbers of its bytes outgrow 31 bits.
-fn windows(image: &Image) -> Vec<Work> {
+fn windows(image: &Image, window_bytes: u64) -> Vec<Work> {
     let end = image.file_bytes();
-    let starts = [0, end / 3, (1 << 31) - WINDOW_BYTES / 2 - 5, end.saturating_sub(WINDOW_BYTES - 1)];
-    let window = |start: u64| Work { image: image.clone(), span: start..end.min(start + WINDOW_BYTES) };
+    let starts = [0, end / 3, (1 << 31) - window_bytes / 2 - 5, end.saturating_sub(window_bytes - 1)];
+    let window = |start: u64| Work { image: image.clone(), span: start..end.min(start + window_bytes) };
     starts.into_iter().map(window).collect()
 }
 

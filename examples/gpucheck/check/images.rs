@@ -101,5 +101,8 @@ fn layouts() -> [(BitsPerPixel, bool); 4] {
 /// One image of each kind, with its name, as near to so many bytes as can be.
 pub(super) fn of_each_kind(file_bytes: u64) -> Vec<(&'static str, Image)> {
     let measure = Image::largest(file_bytes, BitsPerPixel::B24);
-    KINDS.into_iter().map(|kind| (kind, Image { pattern: pattern(&json!({"kind": kind})), ..measure.clone() })).collect()
+    KINDS
+        .into_iter()
+        .map(|kind| (kind, Image { pattern: pattern(&json!({"kind": kind})), ..measure.clone() }))
+        .collect()
 }

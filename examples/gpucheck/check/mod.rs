@@ -7,6 +7,7 @@ mod speed;
 
 use std::fmt;
 use std::io::{self, Write};
+use std::sync::Arc;
 
 use tokio::runtime::Runtime;
 use wharf::generator::cuda::Gpu;
@@ -130,38 +131,35 @@ pub(crate) fn run(arguments: &[String], out: &mut dyn Write) -> u8 {
 }
 
 async fn stages(options: &Options, out: &mut dyn Write) -> io::Result<Verdict> {
-    let mut verdict = introduce(options, out)?;
+    let gpu = open(options, out)?;
+    let mut verdict = if gpu.is_some() { Verdict::Good } else { Verdict::NoGpu };
     if options.includes(Stage::Bytes) {
-        verdict = verdict.max(bytes::check(options, out).await?);
+        verdict = verdict.max(bytes::check(options, gpu.as_ref(), out).await?);
     }
     if options.includes(Stage::Pipeline) {
         verdict = verdict.max(pipeline::check(options, out).await?);
     }
     if options.includes(Stage::Speed) {
-        verdict = verdict.max(speed::table(options, out).await?);
+        verdict = verdict.max(speed::table(options, gpu.as_deref(), out).await?);
     }
     out.flush()?;
     Ok(verdict)
 }
 
-/// Says what there is.
-fn introduce(options: &Options, out: &mut dyn Write) -> io::Result<Verdict> {
-    let cores = cores();
+/// Opens the GPU, and says what there is.
+fn open(options: &Options, out: &mut dyn Write) -> io::Result<Option<Arc<Gpu>>> {
+    let (cores, slots) = (cores(), options.slots());
     writeln!(out, "CPU: {cores} core{}", if cores == 1 { "" } else { "s" })?;
-    match open(options) {
+    match Gpu::open(DEVICE, slots.count, slots.bytes) {
         Ok(gpu) => {
             writeln!(out, "GPU: {}", gpu.describe())?;
-            Ok(Verdict::Good)
+            Ok(Some(Arc::new(gpu)))
         }
         Err(reason) => {
             writeln!(out, "GPU: none can be used: {reason}")?;
-            Ok(Verdict::NoGpu)
+            Ok(None)
         }
     }
-}
-
-fn open(options: &Options) -> Result<Gpu, String> {
-    Gpu::open(DEVICE, options.slots().count, options.slots().bytes)
 }
 
 fn cores() -> usize {

@@ -40,16 +40,29 @@ pub(super) async fn check(options: &Options, out: &mut dyn Write) -> io::Result<
             BackendKind::Cpu => on_cpu += 1,
         }
     }
-    writeln!(out, "pipeline: {asked} pieces at once through {} slots, cuda {on_gpu}, cpu {on_cpu}, {all}", slots.count)?;
+    writeln!(
+        out,
+        "pipeline: {asked} pieces at once through {} slots, cuda {on_gpu}, cpu {on_cpu}, {all}",
+        slots.count
+    )?;
     let failed_over = expected_backend == BackendKind::Cuda && on_cpu > 0;
     if failed_over {
-        writeln!(out, "the GPU failed, and the CPU made {on_cpu} of its pieces; the renderer now says {}", renderer.backend().name())?;
+        writeln!(
+            out,
+            "the GPU failed, and the CPU made {on_cpu} of its pieces; the renderer now says {}",
+            renderer.backend().name()
+        )?;
     }
     Ok(if failed_over || all.mismatches > 0 { Verdict::Bad } else { Verdict::Good })
 }
 
 /// Makes a piece and compares it while it holds its slot.
-async fn piece(renderer: &Renderer, image: &Arc<Image>, start: u64, length: u64) -> Result<(Compared, BackendKind), String> {
+async fn piece(
+    renderer: &Renderer,
+    image: &Arc<Image>,
+    start: u64,
+    length: u64,
+) -> Result<(Compared, BackendKind), String> {
     let range = start..image.file_bytes().min(start + length);
     let rendered = renderer.render(image, range).await.map_err(|error| error.to_string())?;
     let image = Arc::clone(image);

@@ -11,7 +11,7 @@ use wharf::generator::cuda::{Gpu, GpuError};
 use wharf::generator::params::Params;
 use wharf::wire::image::Image;
 
-use super::{Options, Verdict, cores, images, open};
+use super::{Options, Verdict, cores, images};
 
 const FILE_BYTES: u64 = 2 << 30;
 const QUICK_FILE_BYTES: u64 = 1 << 20;
@@ -34,10 +34,8 @@ impl Measured {
     }
 }
 
-pub(super) async fn table(options: &Options, out: &mut dyn Write) -> io::Result<Verdict> {
-    let gpu = open(options).ok();
-    let outcome = rows(options, gpu.as_ref(), out).await?;
-    match outcome {
+pub(super) async fn table(options: &Options, gpu: Option<&Gpu>, out: &mut dyn Write) -> io::Result<Verdict> {
+    match rows(options, gpu, out).await? {
         Ok(()) => Ok(Verdict::Good),
         Err(error) => {
             writeln!(out, "the GPU failed: {error}")?;

@@ -190,10 +190,7 @@ impl Drop for Gpu {
 /// Whether the device is as good as before after this error: it wanted memory or resources that may be there the next time.
 /// After others the context is lost, or would refuse the same thing again.
 fn passes(error: DriverError) -> bool {
-    matches!(
-        error.0,
-        sys::CUresult::CUDA_ERROR_OUT_OF_MEMORY | sys::CUresult::CUDA_ERROR_LAUNCH_OUT_OF_RESOURCES
-    )
+    matches!(error.0, sys::CUresult::CUDA_ERROR_OUT_OF_MEMORY | sys::CUresult::CUDA_ERROR_LAUNCH_OUT_OF_RESOURCES)
 }
 
 /// A thread that does jobs, one at a time, until nobody can send any.

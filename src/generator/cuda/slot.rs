@@ -54,8 +54,7 @@ impl Slot {
         // SAFETY: unset memory, which the copy fills before anybody reads it.
         let mut pinned =
             unsafe { context.alloc_pinned_with_flags::<u8>(capacity_bytes, sys::CU_MEMHOSTALLOC_PORTABLE) }?;
-        let address =
-            NonNull::new(pinned.as_mut_ptr()?).ok_or(DriverError(sys::CUresult::CUDA_ERROR_OUT_OF_MEMORY))?;
+        let address = NonNull::new(pinned.as_mut_ptr()?).ok_or(DriverError(sys::CUresult::CUDA_ERROR_OUT_OF_MEMORY))?;
         let done = context.new_event(Some(sys::CUevent_flags::CU_EVENT_BLOCKING_SYNC))?;
         Ok(Self { stream, device, pinned, address, done })
     }
