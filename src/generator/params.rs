@@ -2,6 +2,8 @@
 //!
 //! The kernel takes it by value, so its layout is `kernel/pattern.cu`'s `Params`, field by field.
 
+use std::mem::offset_of;
+
 use crate::wire::image::{Direction, Image, Pattern};
 
 /// Which pattern: the kernel's numbers.
@@ -68,7 +70,10 @@ pub struct Params {
 }
 
 /// The kernel's `Params` has this size; a field too many would shift what it reads.
-const _: () = assert!(size_of::<Params>() == 64 && align_of::<Params>() == 8);
+const _: () = {
+    assert!(size_of::<Params>() == 64 && align_of::<Params>() == 8);
+    assert!(offset_of!(Params, color1) == 24 && offset_of!(Params, seed) == 40 && offset_of!(Params, centre_x) == 56);
+};
 
 impl Params {
     /// The numbers of an image.

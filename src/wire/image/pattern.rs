@@ -304,8 +304,10 @@ impl Reader<'_> {
 
     fn number(&self, name: &str, min: f64, max: f64, default: f64) -> Result<Fixed, ImageError> {
         let Some(value) = self.get(name) else { return Ok(Fixed::nearest(default)) };
-        let number = value.as_f64().filter(|number| (min..=max).contains(number));
-        number.map(Fixed::nearest).ok_or_else(|| Self::wrong(name, format!("must be a number from {min} to {max}")))
+        // Judged as it will be used, so that what was read and written again is in bounds still.
+        let fits = |fixed: &Fixed| (Fixed::nearest(min)..=Fixed::nearest(max)).contains(fixed);
+        let number = value.as_f64().map(Fixed::nearest).filter(fits);
+        number.ok_or_else(|| Self::wrong(name, format!("must be a number from {min} to {max}")))
     }
 
     fn centre(&self, name: &str, default: f64) -> Result<Fixed, ImageError> {
