@@ -163,7 +163,7 @@ impl Generations {
         }
     }
 
-    async fn create(&self, mut call: Call) -> Result<Response<Body>, Error> {
+    async fn create(&self, call: Call) -> Result<Response<Body>, Error> {
         let fields = call.fields().await?;
         let image = Image::from_json(&fields.0).map_err(|error| Error::field(&error.field, error.message))?;
         let volume = image.file_bytes();
@@ -237,7 +237,8 @@ impl Generations {
         if url.len() > CALLBACK_URL_MAX_BYTES {
             return Err(Error::field("callbackUrl", format!("must have at most {CALLBACK_URL_MAX_BYTES} bytes")));
         }
-        let parsed = HttpUrl::parse(url).map_err(|error| Error::field("callbackUrl", format!("cannot be called: {error}")))?;
+        let parsed =
+            HttpUrl::parse(url).map_err(|error| Error::field("callbackUrl", format!("cannot be called: {error}")))?;
         if !self.config().generations.callbacks.allowed().may_be_allowed(&parsed) {
             return Err(Error::field("callbackUrl", "leads where --callback-allow lets nobody be called"));
         }
@@ -304,7 +305,7 @@ impl Generations {
     }
 
     /// The generator's report.
-    async fn complete(&self, mut call: Call, uuid: &str) -> Result<Response<Body>, Error> {
+    async fn complete(&self, call: Call, uuid: &str) -> Result<Response<Body>, Error> {
         let record = self.controlled(&call, uuid, "s3:PutObject")?;
         let fields = call.fields().await?;
         let success = fields.boolean("isSuccess")?.ok_or_else(|| Error::field("isSuccess", "is missing"))?;
@@ -322,14 +323,13 @@ impl Generations {
     }
 
     /// A part that the generator says is there. What counts is the part that the store has.
-    async fn part(&self, mut call: Call, uuid: &str) -> Result<Response<Body>, Error> {
+    async fn part(&self, call: Call, uuid: &str) -> Result<Response<Body>, Error> {
         let record = self.controlled(&call, uuid, "s3:PutObject")?;
         let fields = call.fields().await?;
         let number = fields.number("partNumber")?.ok_or_else(|| Error::field("partNumber", "is missing"))?;
         let within = PartNumber::new(number).filter(|_| number <= record.part_count());
-        let within = within.ok_or_else(|| {
-            Error::field("partNumber", format!("must be from 1 to {}", record.part_count()))
-        })?;
+        let within =
+            within.ok_or_else(|| Error::field("partNumber", format!("must be from 1 to {}", record.part_count())))?;
         let backend = fields.text("backend")?.filter(|backend| matches!(*backend, "cuda" | "cpu"));
         let place = record.place()?;
         let (Some(live), Some(bucket)) = (self.history().live(uuid), self.bucket_of(&record)?) else {
