@@ -77,15 +77,19 @@ pub async fn answer(mut call: Call) -> Result<Response<Body>, Error> {
         return Ok(capabilities());
     }
     match text(&call.headers, &TUS_RESUMABLE)? {
-        None => return filepond::answer(call, id).await,
+        None => {
+            let body = call.take_body();
+            return filepond::answer(&call, id, body).await;
+        }
         Some(VERSION) => {}
         Some(_) => return Err(unsupported("this version of tus is not spoken here; 1.0.0 is")),
     }
+    let body = call.take_body();
     match (&call.method, id) {
-        (&Method::POST, None) => create::answer(call).await,
+        (&Method::POST, None) => create::answer(&call, body).await,
         (_, None) => Err(Error::method("POST and OPTIONS")),
         (&Method::HEAD, Some(id)) => head(&call, &id).await,
-        (&Method::PATCH, Some(id)) => patch(call, &id).await,
+        (&Method::PATCH, Some(id)) => patch(&call, &id, body).await,
         (&Method::DELETE, Some(id)) => terminate(&call, &id).await,
         (_, Some(_)) => Err(Error::method(METHODS)),
     }
@@ -152,9 +156,9 @@ async fn finish(call: &Call, upload: &Upload) -> Result<(), Error> {
     }
 }
 
-async fn patch(mut call: Call, id: &str) -> Result<Response<Body>, Error> {
-    let upload = Upload::find(&call, id, Protocol::Tus)?;
-    permit_bytes(&call, &upload)?;
+async fn patch(call: &Call, id: &str, body: Body) -> Result<Response<Body>, Error> {
+    let upload = Upload::find(call, id, Protocol::Tus)?;
+    permit_bytes(call, &upload)?;
     if upload.is_final() {
         return Err(Error::denied("an upload that was made of partial ones takes no bytes"));
     }
@@ -168,33 +172,35 @@ async fn patch(mut call: Call, id: &str) -> Result<Response<Body>, Error> {
         return Err(moved().with("offset", upload.offset()));
     }
     let end = length.unwrap_or(OBJECT_SIZE_MAX_BYTES);
-    check_fits(&call.body, end, offset)?;
+    let coming = body.remaining();
+    check_fits(coming, end, offset)?;
     // Where all is there, no bytes are welcome, as FilePond and some clients of tus send them at the end.
     let over = matches!(upload.session.state, SessionState::Completed { .. });
     if over || (upload.is_partial() && upload.note.length == Some(offset)) {
-        return Ok(at(&call, &Progress { offset, completed: over }));
+        return Ok(at(call, &Progress { offset, completed: over }));
     }
-    let coming = offset.saturating_add(call.body.remaining().unwrap_or_default());
-    check_room(&call, &upload, coming, length)?;
+    let coming = coming.unwrap_or_default();
+    call.store().check_room(coming)?;
+    check_quota(call, &upload, length.unwrap_or_else(|| offset.saturating_add(coming)))?;
     // An upload that ends here is the object by the commit that says so: then its length need not be known before.
     let ends_here = length == Some(offset) && !upload.is_partial();
     if upload.note.length.is_none() && length.is_some() && !ends_here {
         call.store().put_session_note(upload.session.id, upload.note.with_length(length).write()).await?;
     }
     if upload.is_partial() && length == Some(offset) {
-        return Ok(at(&call, &Progress { offset, completed: false }));
+        return Ok(at(call, &Progress { offset, completed: false }));
     }
     let incoming = Incoming {
         config: std::sync::Arc::clone(&call.config),
         id: upload.session.id,
-        body: std::mem::replace(&mut call.body, Body::empty()),
+        body,
         offset,
         end,
         completes: length.is_some() && !upload.is_partial(),
         manner: Manner::of(expected, length),
     };
     let progress = receive(incoming).await?;
-    Ok(at(&call, &progress))
+    Ok(at(call, &progress))
 }
 
 /// Permission to bring bytes, and to make the object that they become.
@@ -217,17 +223,15 @@ fn declared(headers: &HeaderMap, upload: &Upload) -> Result<Option<u64>, Error> 
 }
 
 /// Refuses what is more than the upload takes before it is read.
-fn check_fits(body: &Body, end: u64, offset: u64) -> Result<(), Error> {
-    match body.remaining() {
+fn check_fits(coming: Option<u64>, end: u64, offset: u64) -> Result<(), Error> {
+    match coming {
         Some(coming) if coming > end.saturating_sub(offset) => Err(receive::too_many_bytes()),
         _ => Ok(()),
     }
 }
 
-fn check_room(call: &Call, upload: &Upload, coming: u64, length: Option<u64>) -> Result<(), Error> {
-    call.store().check_room(call.body.remaining().unwrap_or_default())?;
-    let (bucket, key) = (&upload.session.bucket, &upload.session.key);
-    Ok(call.store().check_quota(bucket, key, length.unwrap_or(coming))?)
+fn check_quota(call: &Call, upload: &Upload, length: u64) -> Result<(), Error> {
+    Ok(call.store().check_quota(&upload.session.bucket, &upload.session.key, length)?)
 }
 
 /// The answer to bytes that were taken.

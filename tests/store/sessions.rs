@@ -409,8 +409,8 @@ fn a_single_part_changes_hands() {
     let mut rig = Rig::new(Durability::Relaxed);
     let (source, _) = rig.open_session("part", unnamed());
     rig.append(source, 0, chunk(3), false).unwrap();
-    let made = rig.store.concatenate(&rig.bucket, &parse("key"), NewUpload::default(), unnamed(), &[source]);
-    rig.wait(made).unwrap();
+    let (key, sources) = (parse("key"), [source]);
+    rig.wait(rig.store.concatenate(&rig.bucket, &key, NewUpload::default(), unnamed(), &sources)).unwrap();
     rig.rest();
     assert_eq!(rig.all_of("key"), chunk(3));
     rig.wait(rig.store.delete_object(&rig.bucket, &parse("key"), None)).unwrap();
@@ -444,8 +444,9 @@ fn a_deleted_bucket_takes_its_sessions_along() {
     is_unknown(rig.bring(id, 2, chunk(2)));
     is_unknown(rig.append(appended, 5000, chunk(2), true));
     is_unknown(rig.store.session(id));
-    let refused = rig.store.open_session(&rig.bucket, &parse("key"), NewUpload::default(), unnamed());
-    assert!(matches!(rig.wait(refused), Err(Error::NotFound(Missing::Bucket))));
+    let key = parse("key");
+    let refused = rig.wait(rig.store.open_session(&rig.bucket, &key, NewUpload::default(), unnamed()));
+    assert!(matches!(refused, Err(Error::NotFound(Missing::Bucket))));
     rig.bucket = rig.wait(rig.store.create_bucket(&rig.bucket.name, None)).unwrap();
     is_unknown(rig.store.session(id));
     let (next, new) = rig.open_session("key", named(2));

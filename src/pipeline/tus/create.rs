@@ -36,32 +36,32 @@ enum Concat {
     Final(Vec<UploadId>),
 }
 
-pub(super) async fn answer(call: Call) -> Result<Response<Body>, Error> {
+pub(super) async fn answer(call: &Call, body: Body) -> Result<Response<Body>, Error> {
     let metadata = Metadata::read(&call.headers)?;
     let given = text(&call.headers, &UPLOAD_CONCAT)?.map(ToOwned::to_owned);
     let concat = given.as_deref().map(Concat::parse).transpose()?;
     let bucket = call.bucket(metadata.text("bucket")?)?;
-    let key = metadata.key(&unique(&call), None)?;
+    let key = metadata.key(&unique(call), None)?;
     let mut attributes = metadata.attributes()?;
     call.permit("s3:PutObject", Place::Object(&bucket, &key))?;
     call.own(&bucket, &key, &mut attributes)?;
     let new = New { bucket, key, attributes, metadata };
     match concat {
-        Some(Concat::Final(sources)) => concatenate(&call, new, given, &sources).await,
-        Some(Concat::Partial) | None => begin(call, new, given).await,
+        Some(Concat::Final(sources)) => concatenate(call, new, given, &sources, body.remaining()).await,
+        Some(Concat::Partial) | None => begin(call, new, given, body).await,
     }
 }
 
-async fn begin(mut call: Call, new: New, concat: Option<String>) -> Result<Response<Body>, Error> {
+async fn begin(call: &Call, new: New, concat: Option<String>, body: Body) -> Result<Response<Body>, Error> {
     let length = length(&call.headers)?;
     let expected = Expected::read(&call.headers)?;
     let carries = carries_bytes(&call.headers);
-    if !carries && call.body.remaining() != Some(0) {
+    if !carries && body.remaining() != Some(0) {
         return Err(not_bytes());
     }
     let end = length.unwrap_or(OBJECT_SIZE_MAX_BYTES);
-    check_fits(&call.body, end, 0)?;
-    let coming = call.body.remaining().unwrap_or_default();
+    check_fits(body.remaining(), end, 0)?;
+    let coming = body.remaining().unwrap_or_default();
     call.store().check_room(length.unwrap_or(coming))?;
     call.store().check_quota(&new.bucket, &new.key, length.unwrap_or(coming))?;
     let whole = concat.is_none();
@@ -74,7 +74,7 @@ async fn begin(mut call: Call, new: New, concat: Option<String>) -> Result<Respo
         let incoming = Incoming {
             config: Arc::clone(&call.config),
             id,
-            body: std::mem::replace(&mut call.body, Body::empty()),
+            body,
             offset: 0,
             end,
             completes: whole && length.is_some(),
@@ -89,8 +89,8 @@ async fn begin(mut call: Call, new: New, concat: Option<String>) -> Result<Respo
             }
         }
     }
-    let mut response = created(&call, id);
-    put_progress(&call, response.headers_mut(), &progress);
+    let mut response = created(call, id);
+    put_progress(call, response.headers_mut(), &progress);
     Ok(response)
 }
 
@@ -151,11 +151,12 @@ async fn concatenate(
     new: New,
     given: Option<String>,
     sources: &[UploadId],
+    coming: Option<u64>,
 ) -> Result<Response<Body>, Error> {
     if call.headers.contains_key(UPLOAD_LENGTH) || call.headers.contains_key(UPLOAD_DEFER_LENGTH) {
         return Err(Error::field("Upload-Length", "of an upload that is made of others is theirs"));
     }
-    if call.body.remaining() != Some(0) {
+    if coming != Some(0) {
         return Err(Error::invalid("an upload that is made of others has no bytes of its own"));
     }
     for source in sources {

@@ -30,7 +30,7 @@ use super::metadata::Metadata;
 use super::receive::{Incoming, Manner, Progress, receive};
 use super::upload::{Note, Protocol, Upload};
 use super::{
-    UPLOAD_LENGTH, UPLOAD_OFFSET, at, bare, carries_bytes, check_fits, check_room, end, missing, moved, not_bytes,
+    UPLOAD_LENGTH, UPLOAD_OFFSET, at, bare, carries_bytes, check_fits, check_quota, end, missing, moved, not_bytes,
     number, permit_bytes, too_long, unsupported,
 };
 use crate::auth::Identity;
@@ -52,13 +52,13 @@ use crate::wire::form::{Boundary, Form, FormError};
 const UPLOAD_NAME: HeaderName = HeaderName::from_static("upload-name");
 const METHODS: &str = "POST, PATCH, HEAD and DELETE";
 
-pub(super) async fn answer(call: Call, id: Option<String>) -> Result<Response<Body>, Error> {
+pub(super) async fn answer(call: &Call, id: Option<String>, body: Body) -> Result<Response<Body>, Error> {
     let id = id.or_else(|| call.query.get("patch").map(ToOwned::to_owned));
     match (&call.method, id) {
-        (&Method::POST, None) => process(call).await,
-        (&Method::PATCH, Some(id)) => patch(call, &Ticket::read(&id)?).await,
-        (&Method::HEAD | &Method::GET, Some(id)) => status(&call, &Ticket::read(&id)?),
-        (&Method::DELETE, id) => revert(call, id).await,
+        (&Method::POST, None) => process(call, body).await,
+        (&Method::PATCH, Some(id)) => patch(call, &Ticket::read(&id)?, body).await,
+        (&Method::HEAD | &Method::GET, Some(id)) => status(call, &Ticket::read(&id)?),
+        (&Method::DELETE, id) => revert(call, id, body).await,
         (&Method::GET, None) if ["load", "restore", "fetch"].iter().any(|name| call.query.get(name).is_some()) => {
             let message = "files are not given out here; their objects are read on the S3 port";
             Err(Error::new(StatusCode::NOT_IMPLEMENTED, "NotImplemented", message))
@@ -157,20 +157,19 @@ impl Target {
     }
 }
 
-async fn process(mut call: Call) -> Result<Response<Body>, Error> {
+async fn process(call: &Call, body: Body) -> Result<Response<Body>, Error> {
     let length = number(&call.headers, &UPLOAD_LENGTH)?;
     if length.is_some_and(|length| length > OBJECT_SIZE_MAX_BYTES) {
         return Err(too_long());
     }
-    let body = std::mem::replace(&mut call.body, Body::empty());
     let form = match Boundary::of(&call.headers) {
         Ok(boundary) => Some(Form::new(body, &boundary, FILEPOND_FIELDS_MAX_BYTES)),
         Err(FormError::NotAForm) => None,
         Err(error) => return Err(error.into()),
     };
     let ticket = match (length, form) {
-        (Some(length), form) => begin(&call, length, form).await?,
-        (None, Some(form)) => whole_file(&call, form).await?,
+        (Some(length), form) => begin(call, length, form).await?,
+        (None, Some(form)) => whole_file(call, form).await?,
         (None, None) => return Err(unsupported("a request of tus names its version in Tus-Resumable")),
     };
     let mut response = bare(StatusCode::CREATED);
@@ -257,7 +256,7 @@ async fn stage(call: &Call, form: &mut Form) -> Result<StagedBody, Error> {
     Ok(writer.finish().await?)
 }
 
-async fn patch(mut call: Call, ticket: &Ticket) -> Result<Response<Body>, Error> {
+async fn patch(call: &Call, ticket: &Ticket, body: Body) -> Result<Response<Body>, Error> {
     if !carries_bytes(&call.headers) {
         return Err(not_bytes());
     }
@@ -271,57 +270,63 @@ async fn patch(mut call: Call, ticket: &Ticket) -> Result<Response<Body>, Error>
     if length > OBJECT_SIZE_MAX_BYTES {
         return Err(too_long());
     }
-    check_fits(&call.body, length, offset)?;
-    let Some(upload) = ticket.upload(&call)? else {
-        return first_chunk(call, ticket, offset, length).await;
+    check_fits(body.remaining(), length, offset)?;
+    let Some(upload) = ticket.upload(call)? else {
+        return first_chunk(call, ticket, body, (offset, length)).await;
     };
-    permit_bytes(&call, &upload)?;
+    permit_bytes(call, &upload)?;
     if upload.length() != Some(length) {
         return Err(Error::field("Upload-Length", "was another before"));
     }
     let open = matches!(upload.session.state, SessionState::Open { .. });
     if open && offset == upload.offset() {
-        check_room(&call, &upload, length, Some(length))?;
-        return chunk(call, upload.session.id, offset, length).await;
+        call.store().check_room(body.remaining().unwrap_or_default())?;
+        check_quota(call, &upload, length)?;
+        return chunk(call, upload.session.id, body, (offset, length)).await;
     }
     // Where a file's length is a multiple of the chunks', FilePond ends with one of no bytes.
-    let over = offset == upload.offset() && call.body.remaining() == Some(0);
-    if over || repeats(&mut call, &upload, offset).await? {
-        return Ok(at(&call, &Progress { offset: upload.offset(), completed: !open }));
+    let over = offset == upload.offset() && body.remaining() == Some(0);
+    if over || repeats(call, &upload, offset, body).await? {
+        return Ok(at(call, &Progress { offset: upload.offset(), completed: !open }));
     }
     Err(moved().with("offset", upload.offset()))
 }
 
-async fn first_chunk(call: Call, ticket: &Ticket, offset: u64, length: u64) -> Result<Response<Body>, Error> {
+async fn first_chunk(
+    call: &Call,
+    ticket: &Ticket,
+    body: Body,
+    (offset, length): (u64, u64),
+) -> Result<Response<Body>, Error> {
     if offset != 0 {
         return Err(moved().with("offset", 0));
     }
     let filename = file_name(&call.headers);
-    let target = Target::of(&call, ticket, filename.as_deref(), length)?;
-    let id = target.open(&call, ticket, length).await?;
-    chunk(call, id, offset, length).await
+    let target = Target::of(call, ticket, filename.as_deref(), length)?;
+    let id = target.open(call, ticket, length).await?;
+    chunk(call, id, body, (offset, length)).await
 }
 
-async fn chunk(mut call: Call, id: UploadId, offset: u64, length: u64) -> Result<Response<Body>, Error> {
+async fn chunk(call: &Call, id: UploadId, body: Body, (offset, length): (u64, u64)) -> Result<Response<Body>, Error> {
     // Nothing to count, and nothing is complete by it.
-    if call.body.remaining() == Some(0) && offset < length {
-        return Ok(at(&call, &Progress { offset, completed: false }));
+    if body.remaining() == Some(0) && offset < length {
+        return Ok(at(call, &Progress { offset, completed: false }));
     }
     let incoming = Incoming {
         config: Arc::clone(&call.config),
         id,
-        body: std::mem::replace(&mut call.body, Body::empty()),
+        body,
         offset,
         end: length,
         completes: true,
         manner: Manner::Whole(None),
     };
     let progress = receive(incoming).await?;
-    Ok(at(&call, &progress))
+    Ok(at(call, &progress))
 }
 
 /// Whether these bytes are a chunk that came before: its answer was lost.
-async fn repeats(call: &mut Call, upload: &Upload, offset: u64) -> Result<bool, Error> {
+async fn repeats(call: &Call, upload: &Upload, offset: u64, mut body: Body) -> Result<bool, Error> {
     let before = match &upload.session.state {
         SessionState::Completed { answer, last, .. } => {
             let last = last.filter(|last| answer.size.checked_sub(last.size) == Some(offset));
@@ -330,11 +335,11 @@ async fn repeats(call: &mut Call, upload: &Upload, offset: u64) -> Result<bool, 
         SessionState::Open { .. } => part_at(call, upload, offset)?,
     };
     let Some((size, md5)) = before else { return Ok(false) };
-    if call.body.remaining().is_some_and(|coming| coming != size) {
+    if body.remaining().is_some_and(|coming| coming != size) {
         return Ok(false);
     }
     let mut writer = call.store().body_writer(Some(size), DigestRequest::default());
-    while let Some(piece) = call.body.next().await.transpose()? {
+    while let Some(piece) = body.next().await.transpose()? {
         if piece.len() as u64 > size.saturating_sub(writer.size()) {
             return Ok(false);
         }
@@ -388,17 +393,17 @@ fn status(call: &Call, ticket: &Ticket) -> Result<Response<Body>, Error> {
     Ok(response)
 }
 
-async fn revert(mut call: Call, id: Option<String>) -> Result<Response<Body>, Error> {
+async fn revert(call: &Call, id: Option<String>, body: Body) -> Result<Response<Body>, Error> {
     let ticket = match id {
         Some(id) => Ticket::read(&id)?,
         None => {
-            let body = std::mem::replace(&mut call.body, Body::empty()).collect(FILEPOND_ID_MAX_BYTES).await?;
+            let body = body.collect(FILEPOND_ID_MAX_BYTES).await?;
             let text = std::str::from_utf8(&body).map_err(|_| Error::invalid("the body is no id"))?;
             Ticket::read(text.trim())?
         }
     };
-    match ticket.upload(&call)? {
-        Some(upload) => end(&call, &upload).await,
+    match ticket.upload(call)? {
+        Some(upload) => end(call, &upload).await,
         // Nothing began.
         None => Ok(bare(StatusCode::NO_CONTENT)),
     }
