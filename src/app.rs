@@ -187,6 +187,7 @@ async fn run(config: Config, stop: StopSignal, reload: Bell) -> Result<(), Error
     let admin = Admin::new(Arc::clone(&opened.store), Arc::clone(&keyring), Arc::clone(&rng))?;
     let s3_config = mount(&front, &config, &keyring, &opened.store, cors, &clock, &rng, &metrics, &health);
     let pipeline = pipeline(&config, &s3_config, &keyring, &s3_addrs, &api_addrs);
+    let working = pipeline.start()?;
     mounted.open(pipeline, Arc::clone(&admin), keyring, clock);
     let socket = admin_listener(&data_dir, &admin);
     health.holds(STORE);
@@ -196,6 +197,7 @@ async fn run(config: Config, stop: StopSignal, reload: Bell) -> Result<(), Error
     stop.wait().await;
     tracing::info!("draining");
     health.fails(DRAINING, "the gateway is stopping");
+    working.stop().await;
     drain(s3, api, config.drain_timeout).await;
     if let Some(socket) = socket {
         socket.drain(API_DRAIN_TIMEOUT).await;
@@ -507,7 +509,11 @@ fn pipeline(
         api_listener,
         tls,
     };
+    let generator = config.generator_url.clone().unwrap_or_else(|| addresses.api_internal.clone());
+    let generator_token = config.generator_token.as_ref().map(|token| token.expose().to_owned());
+    let (callback_allow, trust) = (config.callback_allow.clone(), generator::trust_source(config));
     Pipeline::new(pipeline::Config {
+        generations: pipeline::generations::Settings::new(generator, generator_token, callback_allow, trust),
         store: Arc::clone(&s3.store),
         authenticator: Authenticator::new(Arc::clone(keyring), config.region.clone()),
         judge: Arc::new(S3Judge::new(Arc::clone(s3))),
