@@ -172,9 +172,10 @@ impl Callbacks {
 
     /// The callbacks that the caller may see: those of objects that it may put.
     pub(super) fn list(&self, call: &Call) -> Result<Response<Body>, Error> {
-        let wanted = call.query.get("state").map(|name| {
-            State::parse(name).ok_or_else(|| Error::field("state", "must be pending or dead"))
-        });
+        let wanted = call
+            .query
+            .get("state")
+            .map(|name| State::parse(name).ok_or_else(|| Error::field("state", "must be pending or dead")));
         let wanted = wanted.transpose()?;
         let ids: Vec<String> = self.waiting().keys().cloned().collect();
         let mut shown = Vec::new();
@@ -193,7 +194,8 @@ impl Callbacks {
 
     /// Delivers again what was given up, or at once what waits.
     pub(super) async fn redeliver(&self, call: &Call, id: &str) -> Result<Response<Body>, Error> {
-        let unknown = || Error::new(StatusCode::NOT_FOUND, "NoSuchCallback", "no callback of this id waits or was given up");
+        let unknown =
+            || Error::new(StatusCode::NOT_FOUND, "NoSuchCallback", "no callback of this id waits or was given up");
         if !super::generations::token::is_uuid(id) {
             return Err(unknown());
         }

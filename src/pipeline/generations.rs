@@ -237,7 +237,8 @@ impl Generations {
         if url.len() > CALLBACK_URL_MAX_BYTES {
             return Err(Error::field("callbackUrl", format!("must have at most {CALLBACK_URL_MAX_BYTES} bytes")));
         }
-        let parsed = HttpUrl::parse(url).map_err(|error| Error::field("callbackUrl", format!("cannot be called: {error}")))?;
+        let parsed =
+            HttpUrl::parse(url).map_err(|error| Error::field("callbackUrl", format!("cannot be called: {error}")))?;
         if !self.config().generations.callbacks.allowed().may_be_allowed(&parsed) {
             return Err(Error::field("callbackUrl", "leads where --callback-allow lets nobody be called"));
         }
@@ -327,9 +328,8 @@ impl Generations {
         let fields = call.fields().await?;
         let number = fields.number("partNumber")?.ok_or_else(|| Error::field("partNumber", "is missing"))?;
         let within = PartNumber::new(number).filter(|_| number <= record.part_count());
-        let within = within.ok_or_else(|| {
-            Error::field("partNumber", format!("must be from 1 to {}", record.part_count()))
-        })?;
+        let within =
+            within.ok_or_else(|| Error::field("partNumber", format!("must be from 1 to {}", record.part_count())))?;
         let backend = fields.text("backend")?.filter(|backend| matches!(*backend, "cuda" | "cpu"));
         let place = record.place()?;
         let (Some(live), Some(bucket)) = (self.history().live(uuid), self.bucket_of(&record)?) else {

@@ -201,10 +201,8 @@ fn changes_are_made_together_or_not_at_all() {
     assert_eq!(rig.store.record(AccessKey, "b").unwrap(), None);
     assert_eq!((rig.rows(Space::Records), rig.records_counted()), (1, 1));
     let long = "x".repeat(RECORD_MAX_BYTES + 1);
-    let answer = make(&[
-        change(AccessKey, "a", None, Expected::Any),
-        change(AccessKey, "d", Some(&long), Expected::Any),
-    ]);
+    let answer =
+        make(&[change(AccessKey, "a", None, Expected::Any), change(AccessKey, "d", Some(&long), Expected::Any)]);
     assert!(matches!(answer, Err(Error::Invalid(Invalid::RecordSize(_)))), "{answer:?}");
     assert_eq!(rig.records_counted(), 1);
 }

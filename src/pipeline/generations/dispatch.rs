@@ -134,7 +134,9 @@ impl Generations {
     async fn order(&self, record: &Record, live: &Live, missing: &[u64]) -> Result<Option<Duration>, Error> {
         let order = match self.order_of(record, missing) {
             Ok(order) => order,
-            Err(error) => return self.lost(record, format!("its owner's rights have ended: {}", error.message())).await,
+            Err(error) => {
+                return self.lost(record, format!("its owner's rights have ended: {}", error.message())).await;
+            }
         };
         match self.call("/generate", &order, GENERATOR_ANSWER_TIMEOUT).await {
             Asked::Accepted => {
@@ -293,7 +295,8 @@ fn patience_left(live: &Live) -> Option<Duration> {
 
 /// The parts that are there, with the bytes that they are to have.
 fn whole_parts(record: &Record, parts: Vec<PartInfo>) -> Vec<Part> {
-    let whole = |part: &Part| (1..=record.part_count()).contains(&part.number) && part.bytes == record.part_bytes(part.number);
+    let whole =
+        |part: &Part| (1..=record.part_count()).contains(&part.number) && part.bytes == record.part_bytes(part.number);
     parts.into_iter().map(Part::from).filter(whole).collect()
 }
 
@@ -331,7 +334,9 @@ mod tests {
             judged(StatusCode::from_u16(status).unwrap(), &headers, br#"{"error":{"message":"bmpWidth is missing"}}"#)
         };
         assert!(matches!(answered(202, None), Asked::Accepted) && matches!(answered(200, None), Asked::Accepted));
-        assert!(matches!(answered(429, Some("5")), Asked::Busy { retry_after: Some(pause), .. } if pause.as_secs() == 5));
+        assert!(
+            matches!(answered(429, Some("5")), Asked::Busy { retry_after: Some(pause), .. } if pause.as_secs() == 5)
+        );
         assert!(matches!(answered(503, Some("x")), Asked::Busy { retry_after: None, .. }));
         assert!(matches!(answered(502, None), Asked::Away(_)) && matches!(answered(500, None), Asked::Away(_)));
         for status in [301, 400, 401, 403, 404, 413, 501] {
