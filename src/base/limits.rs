@@ -385,3 +385,7 @@ pub const CALLBACKS_CONCURRENT_PER_HOST: usize = 2;
 pub const CALLBACKS_PENDING_MAX: usize = 8000;
 /// Callbacks that were given up and are kept; beyond them the oldest are forgotten.
 pub const CALLBACKS_DEAD_MAX: usize = 1000;
+/// Opening a GPU: the driver may have to wake the device and to compile the kernel for it, which takes seconds.
+pub const GPU_OPEN_TIMEOUT: Duration = Duration::from_secs(60);
+/// One piece on a GPU, which takes milliseconds: a device that needs longer is given up, and the CPU goes on.
+pub const GPU_PIECE_TIMEOUT: Duration = Duration::from_secs(10);

@@ -154,10 +154,13 @@ impl Listener {
             if self.over {
                 return None;
             }
-            tokio::select! {
-                changed = self.latest.changed() => changed.ok()?,
+            let quiet = tokio::select! {
+                changed = self.latest.changed() => changed.map(|()| false).ok()?,
                 _ = self.stop.wait_for(|stop| *stop) => return None,
-                () = tokio::time::sleep(self.heartbeat) => return Some((Bytes::from_static(HEARTBEAT), self)),
+                () = tokio::time::sleep(self.heartbeat) => true,
+            };
+            if quiet {
+                return Some((Bytes::from_static(HEARTBEAT), self));
             }
         }
     }

@@ -163,7 +163,7 @@ impl Generations {
         }
     }
 
-    async fn create(&self, mut call: Call) -> Result<Response<Body>, Error> {
+    async fn create(&self, call: Call) -> Result<Response<Body>, Error> {
         let fields = call.fields().await?;
         let image = Image::from_json(&fields.0).map_err(|error| Error::field(&error.field, error.message))?;
         let volume = image.file_bytes();
@@ -305,7 +305,7 @@ impl Generations {
     }
 
     /// The generator's report.
-    async fn complete(&self, mut call: Call, uuid: &str) -> Result<Response<Body>, Error> {
+    async fn complete(&self, call: Call, uuid: &str) -> Result<Response<Body>, Error> {
         let record = self.controlled(&call, uuid, "s3:PutObject")?;
         let fields = call.fields().await?;
         let success = fields.boolean("isSuccess")?.ok_or_else(|| Error::field("isSuccess", "is missing"))?;
@@ -323,7 +323,7 @@ impl Generations {
     }
 
     /// A part that the generator says is there. What counts is the part that the store has.
-    async fn part(&self, mut call: Call, uuid: &str) -> Result<Response<Body>, Error> {
+    async fn part(&self, call: Call, uuid: &str) -> Result<Response<Body>, Error> {
         let record = self.controlled(&call, uuid, "s3:PutObject")?;
         let fields = call.fields().await?;
         let number = fields.number("partNumber")?.ok_or_else(|| Error::field("partNumber", "is missing"))?;
