@@ -1,5 +1,5 @@
 """Uppy and its AwsS3 plugin in Chromium, on a page of another origin, against the Companion routes: paused, reloaded and resumed, cancelled, in one
-request, and with temporary credentials of its own."""
+request, and with requests that the page signs or has signed."""
 
 from email.header import decode_header, make_header
 
@@ -114,6 +114,13 @@ def temporary_credentials(t, page):
     page.end("with temporary credentials", path)
 
 
+def signer(t, page):
+    """Every request of the page is signed for it: in parts, and in one."""
+    for what, size, parts in [("signed, in parts", 2 * PART + 1, True), ("signed, in one", MIB, False)]:
+        page.upload(page.file(what, size), {"shouldUseMultipart": parts}, presign=f"{t.server.api}/s3/presign")
+        page.end(what, t.work / what / NAME)
+
+
 def another_origin(t, page):
     """A page that no setting allows gets nowhere: its preflight is refused."""
     page.browser.open(f"http://localhost:{page.browser.port}")
@@ -132,6 +139,7 @@ def run(t):
         cancelled(t, page)
         one_request(t, page)
         temporary_credentials(t, page)
+        signer(t, page)
         another_origin(t, page)
 
 

@@ -4,8 +4,10 @@
 // back, so that a test can act in the middle of an upload.
 
 import * as dropzone from "./dropzone.mjs";
+import * as events from "./events.mjs";
 import * as filepond from "./filepond.mjs";
 import * as resumable from "./resumable.mjs";
+import * as tus from "./tus.mjs";
 import * as uppy from "./uppy.mjs";
 
 const requests = [];
@@ -60,8 +62,10 @@ XMLHttpRequest.prototype.send = function (body) {
 
 window.drive = {
   dropzone,
+  events,
   filepond,
   resumable,
+  tus,
   uppy,
 
   requests: () => requests,

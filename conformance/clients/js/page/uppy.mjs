@@ -10,11 +10,23 @@ let uppy, complete, restored, paused;
 const parts = [];
 const errors = [];
 
+/** What `/s3/sts` gives, which spells as Companion does, in the words of Uppy. */
+async function credentials(address) {
+  const { credentials, region } = await (await fetch(address)).json();
+  const { AccessKeyId: accessKeyId, SecretAccessKey: secretAccessKey, SessionToken: sessionToken, Expiration: expiration } = credentials;
+  return { credentials: { accessKeyId, secretAccessKey, sessionToken, expiration }, region };
+}
+
+async function signed(address, request) {
+  const headers = { "content-type": "application/json" };
+  return (await fetch(address, { method: "POST", headers, body: JSON.stringify(request) })).json();
+}
+
 /**
- * `how` is what AwsS3 is told, but for `sts`, the address where temporary credentials are to be had. With `pauseAfter` all is paused when so many parts
- * have been uploaded.
+ * `how` is what AwsS3 is told, but for its functions: `sts` is the address where temporary credentials are to be had, `presign` that of a signer.
+ * With `pauseAfter` all is paused when so many parts have been uploaded.
  */
-export function open({ how, sts, retriever, pauseAfter }) {
+export function open({ how, sts, presign, retriever, pauseAfter }) {
   uppy = new Uppy({ id: "conformance", autoProceed: false });
   complete = outcome();
   restored = outcome();
@@ -29,7 +41,8 @@ export function open({ how, sts, retriever, pauseAfter }) {
     paused.resolve(parts);
   });
   if (retriever) uppy.use(GoldenRetriever, { indexedDB: { maxFileSize: 256 * MIB, maxTotalSize: 512 * MIB } });
-  if (sts) how = { ...how, getCredentials: async () => (await fetch(sts)).json() };
+  if (sts) how = { ...how, getCredentials: () => credentials(sts) };
+  if (presign) how = { ...how, signRequest: (request) => signed(presign, request) };
   uppy.use(AwsS3, { getChunkSize: () => 5 * MIB, ...how });
 }
 
