@@ -7,7 +7,7 @@ let pond, item, processed;
 
 /** Starts to upload the chosen file; `options` are FilePond's. */
 export function start(options) {
-  pond = FilePond.create(document.querySelector("#pond"), { instantUpload: false, chunkUploads: true, chunkRetryDelays: [], ...options });
+  pond = FilePond.create(document.querySelector("#pond"), { instantUpload: false, allowMinimumUploadDuration: false, chunkUploads: true, chunkRetryDelays: [], ...options });
   processed = outcome();
   pond.addFile(chosen()[0]).then((added) => {
     item = added;
