@@ -82,6 +82,7 @@ pub mod auth;
 pub mod base;
 pub mod cli;
 pub mod config;
+pub mod pipeline;
 pub mod s3;
 pub mod server;
 pub mod store;

@@ -5,6 +5,10 @@ use std::time::Duration;
 
 /// Parts of one multipart upload, and the highest part number.
 pub const PARTS_MAX: u16 = 10_000;
+/// Parts of one session of the upload API: chunks of a form, or what a tus upload was sealed in.
+pub const SESSION_PARTS_MAX: u32 = 100_000;
+/// What a session keeps for the protocol that began it.
+pub const SESSION_NOTE_MAX_BYTES: usize = 16 << 10;
 /// Smallest part that is not the last one.
 pub const PART_SIZE_MIN_BYTES: u64 = 5 << 20;
 /// Largest part, and the largest body of one PUT.
@@ -226,3 +230,13 @@ pub const TOKEN_LIFE_DEFAULT: Duration = Duration::from_secs(30 * 24 * 3600);
 pub const TOKEN_LIFE_MAX: Duration = Duration::from_secs(366 * 24 * 3600);
 /// Name of an access key, in characters.
 pub const ACCESS_KEY_NAME_MAX_CHARACTERS: usize = 128;
+
+/// A JSON document of a request to the upload API: a complete of 10,000 parts takes under 1 MiB.
+pub const API_BODY_MAX_BYTES: usize = 4 << 20;
+/// What a form chunk may contain beside its file.
+pub const CHUNK_FIELDS_MAX_BYTES: usize = 16 << 10;
+/// Missing chunks that the answer to one names; asking for the state names all.
+pub const CHUNK_MISSING_SHOWN_MAX: usize = 100;
+/// Parts of a presigned session where its client does not say how large they are: of this size, or larger where there would be
+/// more than [`PARTS_MAX`].
+pub const SESSION_PART_SIZE_BYTES: u64 = 8 << 20;
