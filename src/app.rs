@@ -8,6 +8,7 @@
 mod admin;
 mod api;
 mod data_dir;
+mod judge;
 mod keys;
 mod monitor;
 mod offline;
@@ -26,7 +27,9 @@ use crate::base::limits::{READ_BUFFERS_KEPT, READ_UNIT_BYTES};
 use crate::base::offload::Offload;
 use crate::base::rng::{Rng, SystemRng};
 use crate::base::worker::{Bell, Next, Worker as _};
-use crate::config::{Config, Credentials, StartBucket};
+use crate::config::{Config, Credentials, StartBucket, reachable};
+use crate::pipeline::links::Addresses;
+use crate::pipeline::{self, Pipeline};
 use crate::s3::cors::Defaults;
 use crate::s3::rules::RulesCache;
 use crate::s3::shares::Shares;
@@ -54,6 +57,7 @@ use admin::socket::AdminSocket;
 use admin::{Admin, public_read_policy};
 use api::Api;
 use data_dir::{DataDir, DataDirError};
+use judge::S3Judge;
 use keys::KeysError;
 use keys::master::{self, MasterError};
 pub use offline::{Offline, admin_socket};
@@ -68,7 +72,7 @@ const DRAINING: &str = "draining";
 const BLOCKING_THREADS_MAX: usize = 128;
 /// How long the end waits for a reader of the log.
 const LAST_LINES_MAX: Duration = Duration::from_millis(500);
-/// How long the API's requests may take once S3 has drained: they are small.
+/// How long the API's requests may take at least once S3 has drained.
 const API_DRAIN_TIMEOUT: Duration = Duration::from_millis(500);
 /// How long the end waits for blobs in doubt before it leaves them to the next start.
 const FINAL_SWEEP_MAX: Duration = Duration::from_secs(2);
@@ -159,10 +163,10 @@ async fn run(config: Config, stop: StopSignal, reload: Bell) -> Result<(), Error
     let tls = tls.map(|watcher| Driven::start(watcher, Pace::Full, metrics.clone())).transpose()?;
     let (s3_addrs, api_addrs) = (s3_server.local_addrs().to_vec(), api_server.local_addrs().to_vec());
     let monitor = monitor::Monitor::new(health.clone(), metrics.clone(), Arc::clone(data_dir.fs().sync_counts()));
-    let mounted = Api::new(monitor.clone(), config.trusted_proxies.clone());
+    let cors = Defaults::new(&api_addrs, config.tls.is_some(), &config.cors_allow_origins, &config.domains);
+    let mounted = Api::new(monitor.clone(), config.trusted_proxies.clone(), &cors);
     let api = api_server.serve(mounted.handler());
     let front = Front::default();
-    let cors = Defaults::new(&api_addrs, config.tls.is_some(), &config.cors_allow_origins, &config.domains);
     let cors = Arc::new(cors);
     let s3 = s3_server.serve(front.handler(health.clone(), Arc::clone(&cors), Arc::clone(&rng)));
 
@@ -171,8 +175,9 @@ async fn run(config: Config, stop: StopSignal, reload: Bell) -> Result<(), Error
     monitor.watch(Arc::clone(&opened.store));
     let keyring = keyring(&data_dir, &credentials, &opened.store, rng.as_ref())?;
     let admin = Admin::new(Arc::clone(&opened.store), Arc::clone(&keyring), Arc::clone(&rng))?;
-    mounted.open(Arc::clone(&admin), Arc::clone(&keyring), Arc::clone(&clock));
-    mount(&front, &config, keyring, &opened.store, cors, clock, rng, &metrics, &health);
+    let s3_config = mount(&front, &config, &keyring, &opened.store, cors, &clock, &rng, &metrics, &health);
+    let pipeline = pipeline(&config, &s3_config, &keyring, &s3_addrs, &api_addrs);
+    mounted.open(pipeline, Arc::clone(&admin), keyring, clock);
     let socket = admin_listener(&data_dir, &admin);
     health.holds(STORE);
     stop.started();
@@ -433,37 +438,77 @@ fn admin_listener(data_dir: &DataDir, admin: &Arc<Admin>) -> Option<AdminSocket>
 fn mount(
     front: &Front,
     config: &Config,
-    keyring: Arc<Keyring>,
+    keyring: &Arc<Keyring>,
     store: &Arc<Store>,
     cors: Arc<Defaults>,
-    clock: Arc<dyn Clock>,
-    rng: Arc<dyn Rng>,
+    clock: &Arc<dyn Clock>,
+    rng: &Arc<dyn Rng>,
     metrics: &Metrics,
     health: &Health,
-) {
-    front.0.get_or_init(|| {
+) -> Arc<S3Config> {
+    let s3 = front.0.get_or_init(|| {
         S3::new(S3Config {
             shares: Shares::default(),
             rules: RulesCache::default(),
             region: config.region.clone(),
             domains: config.domains.clone(),
-            authenticator: Authenticator::new(keyring, config.region.clone())
+            authenticator: Authenticator::new(Arc::clone(keyring), config.region.clone())
                 .sigv2_presign(config.sigv2_presign)
-                .public_hosts(config.public_urls.iter().map(BaseUrl::host)),
+                .public_hosts(config.public_urls.iter().chain(&config.internal_url).map(BaseUrl::host)),
             trusted_proxies: config.trusted_proxies.clone(),
             store: Arc::clone(store),
             metrics: metrics.clone(),
             health: health.clone(),
             cors,
-            clock,
-            rng,
+            clock: Arc::clone(clock),
+            rng: Arc::clone(rng),
         })
     });
+    Arc::clone(s3.config())
 }
 
-/// S3 first: health and metrics answer while it drains.
+/// The upload API, beside the S3 port that it is about.
+fn pipeline(
+    config: &Config,
+    s3: &Arc<S3Config>,
+    keyring: &Arc<Keyring>,
+    s3_addrs: &[SocketAddr],
+    api_addrs: &[SocketAddr],
+) -> Pipeline {
+    let tls = config.tls.is_some();
+    // A server has at least one listener.
+    let first = |addrs: &[SocketAddr]| addrs.first().copied().unwrap_or_else(|| ([127, 0, 0, 1], 0).into());
+    let (s3_listener, api_listener) = (first(s3_addrs), first(api_addrs));
+    let own = |listener: SocketAddr| BaseUrl::of_address(tls, reachable(listener));
+    let addresses = Addresses {
+        public: config.public_urls.first().cloned(),
+        api_public: config.api_public_url.clone(),
+        internal: config.internal_url.clone().unwrap_or_else(|| own(s3_listener)),
+        api_internal: own(api_listener),
+        s3_listener,
+        api_listener,
+        tls,
+    };
+    Pipeline::new(pipeline::Config {
+        store: Arc::clone(&s3.store),
+        authenticator: Authenticator::new(Arc::clone(keyring), config.region.clone()),
+        judge: Arc::new(S3Judge::new(Arc::clone(s3))),
+        bucket: config.buckets.first().map(|bucket| bucket.name.clone()),
+        region: config.region.clone(),
+        addresses,
+        presign_expires: config.presign_expires,
+        expire_uploads: config.expire_uploads,
+        metrics: s3.metrics.clone(),
+        clock: Arc::clone(&s3.clock),
+        rng: Arc::clone(&s3.rng),
+    })
+}
+
+/// S3 first: health and metrics answer while it drains. What is left of the time is for uploads on the other port.
 async fn drain(s3: Running, api: Running, timeout: Duration) {
-    let cut = s3.drain(timeout).await + api.drain(API_DRAIN_TIMEOUT).await;
+    let watch = Stopwatch::start();
+    let cut = s3.drain(timeout).await;
+    let cut = cut + api.drain(timeout.saturating_sub(watch.elapsed()).max(API_DRAIN_TIMEOUT)).await;
     if cut > 0 {
         tracing::warn!(connections = cut, "connections were cut at the end of the drain");
     }

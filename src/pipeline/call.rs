@@ -1,6 +1,6 @@
 //! A request to the upload API: its head, taken apart, its caller, and its body, not yet read.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -87,9 +87,13 @@ pub struct Call {
     pub caller: Caller,
     /// The connection it came by.
     pub connection: Option<ConnectionInfo>,
-    /// Its body; asking it for a byte answers `Expect: 100-continue`.
-    pub body: Body,
+    body: Unread,
 }
+
+/// A body that nobody has asked for yet. What a call is asked for meanwhile may be asked on several threads; the body is one
+/// reader's.
+#[derive(Debug)]
+struct Unread(Mutex<Option<Body>>);
 
 impl Call {
     /// Takes a request apart.
@@ -106,7 +110,7 @@ impl Call {
             connection: head.extensions.get().copied(),
             headers: head.headers,
             caller,
-            body,
+            body: Unread(Mutex::new(Some(body))),
         })
     }
 
@@ -169,9 +173,13 @@ impl Call {
     ///
     /// # Errors
     /// 400 for what is none, 413 for a body that is too long.
-    pub async fn fields(&mut self) -> Result<Fields, Error> {
-        let body = std::mem::replace(&mut self.body, Body::empty());
-        Fields::parse(&body.collect(API_BODY_MAX_BYTES).await?)
+    pub async fn fields(&self) -> Result<Fields, Error> {
+        Fields::parse(&self.take_body().collect(API_BODY_MAX_BYTES).await?)
+    }
+
+    /// The body, once; nothing afterwards. Asking it for a byte answers `Expect: 100-continue`.
+    pub fn take_body(&self) -> Body {
+        self.body.0.lock().unwrap_or_else(PoisonError::into_inner).take().unwrap_or_else(Body::empty)
     }
 
     /// Whether `Accept-Language` prefers Korean to English.

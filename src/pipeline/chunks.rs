@@ -69,8 +69,8 @@ pub async fn answer(call: Call) -> Result<Response<Body>, Error> {
     }
 }
 
-async fn receive(mut call: Call) -> Result<Response<Body>, Error> {
-    let arrived = read_form(&mut call).await?;
+async fn receive(call: Call) -> Result<Response<Body>, Error> {
+    let arrived = read_form(&call).await?;
     let target = target(&call, &arrived.wanted)?;
     arrived.wanted.verify(&arrived.body)?;
     call.store().check_quota(&target.bucket, &target.key, arrived.body.size)?;
@@ -115,11 +115,10 @@ async fn receive(mut call: Call) -> Result<Response<Body>, Error> {
 }
 
 /// Reads the form. Whatever can be refused before the file is, so that nobody sends it in vain.
-async fn read_form(call: &mut Call) -> Result<Arrived, Error> {
+async fn read_form(call: &Call) -> Result<Arrived, Error> {
     let boundary = Boundary::of(&call.headers)?;
-    let length = call.body.remaining().unwrap_or_default();
-    call.store().check_room(length)?;
-    let body = std::mem::replace(&mut call.body, Body::empty());
+    let body = call.take_body();
+    call.store().check_room(body.remaining().unwrap_or_default())?;
     let mut form = Form::new(body, &boundary, CHUNK_FIELDS_MAX_BYTES);
     let mut fields = Fields::default();
     for (name, value) in call.query.pairs() {

@@ -49,7 +49,7 @@ pub(super) fn is_companions(path: &str) -> bool {
 ///
 /// # Errors
 /// Whatever is wrong with it.
-pub async fn answer(mut call: Call) -> Result<Response<Body>, Error> {
+pub async fn answer(call: Call) -> Result<Response<Body>, Error> {
     let (path, method) = (call.path.clone(), call.method.clone());
     let path: Vec<&str> = path.iter().map(String::as_str).collect();
     let shown = match (path.as_slice(), &method) {

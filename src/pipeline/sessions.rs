@@ -35,7 +35,7 @@ pub(super) struct Named {
 ///
 /// # Errors
 /// Whatever is wrong with it.
-pub async fn answer(mut call: Call) -> Result<Response<Body>, Error> {
+pub async fn answer(call: Call) -> Result<Response<Body>, Error> {
     let path: Vec<String> = call.path.clone();
     let path: Vec<&str> = path.iter().map(String::as_str).collect();
     let only = |method: &Method, wanted: Method| {
