@@ -8,6 +8,7 @@
 mod admin;
 mod api;
 mod data_dir;
+mod generator;
 mod judge;
 mod keys;
 mod monitor;
@@ -57,6 +58,7 @@ use admin::socket::AdminSocket;
 use admin::{Admin, public_read_policy};
 use api::Api;
 use data_dir::{DataDir, DataDirError};
+pub use generator::generate;
 use judge::S3Judge;
 use keys::KeysError;
 use keys::master::{self, MasterError};
@@ -124,6 +126,14 @@ impl Error {
 
 /// Serves until SIGTERM or SIGINT.
 pub fn serve(config: Config) -> Result<(), Error> {
+    launch(config, run)
+}
+
+/// Runs a server of this process to its end: log, file limit, runtime and signals around it.
+fn launch<F>(config: Config, run: impl FnOnce(Config, StopSignal, Bell) -> F) -> Result<(), Error>
+where
+    F: Future<Output = Result<(), Error>>,
+{
     log::init(&config.log).map_err(|error| Error::Setting(format!("--log: {error}")))?;
     raise_file_limit();
     let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -131,18 +141,18 @@ pub fn serve(config: Config) -> Result<(), Error> {
         .max_blocking_threads(BLOCKING_THREADS_MAX)
         .thread_name("wharf")
         .build()?;
-    let served = runtime.block_on(async {
+    let ran = runtime.block_on(async {
         let reload = Bell::default();
         let stop = stop_signal(config.tls.is_some().then(|| reload.clone()))?;
         tokio::select! {
-            served = run(config, stop.clone(), reload) => served,
+            ran = run(config, stop.clone(), reload) => ran,
             // Before there is anything to drain, a signal ends the start at once.
             () = stop.during_start() => Ok(()),
         }
     });
     runtime.shutdown_background();
     log::flush(LAST_LINES_MAX);
-    served
+    ran
 }
 
 async fn run(config: Config, stop: StopSignal, reload: Bell) -> Result<(), Error> {
@@ -201,18 +211,26 @@ async fn run(config: Config, stop: StopSignal, reload: Bell) -> Result<(), Error
 
 /// Both listeners, bound before anything slow begins.
 fn bind(config: &Config, tls: Option<Arc<rustls::ServerConfig>>, metrics: &Metrics) -> Result<(Server, Server), Error> {
-    let bind = |listen: &[SocketAddr]| {
-        Server::bind(server::Config {
-            listen: listen.to_vec(),
-            tls: tls.clone(),
-            limits: server::Limits {
-                uncapped: Networks::loopback().and(&config.trusted_proxies),
-                ..server::Limits::default()
-            },
-            metrics: metrics.clone(),
-        })
-    };
-    Ok((bind(&config.s3_listen)?, bind(&config.api_listen)?))
+    let s3 = server_on(&config.s3_listen, tls.clone(), config, metrics)?;
+    Ok((s3, server_on(&config.api_listen, tls, config, metrics)?))
+}
+
+/// A bound server.
+fn server_on(
+    listen: &[SocketAddr],
+    tls: Option<Arc<rustls::ServerConfig>>,
+    config: &Config,
+    metrics: &Metrics,
+) -> std::io::Result<Server> {
+    Server::bind(server::Config {
+        listen: listen.to_vec(),
+        tls,
+        limits: server::Limits {
+            uncapped: Networks::loopback().and(&config.trusted_proxies),
+            ..server::Limits::default()
+        },
+        metrics: metrics.clone(),
+    })
 }
 
 /// The catalog and the thread that commits to it.

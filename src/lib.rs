@@ -37,6 +37,7 @@
 //! | 2 | [`wire`] | HTTP vocabulary: body, form, range, handler | |
 //! | 3 | [`auth`] | SigV4, presigned URLs made and verified, those of SigV2, POST forms and their policies, aws-chunked framing and its signatures; access keys, temporary credentials, tokens; the language of policies | the store |
 //! | 3 | [`store`] | buckets, objects, uploads, quotas, and small records of the ranks above, over catalog and blobs | HTTP, XML, identities |
+//! | 3 | [`generator`] | images whose every byte follows from their description, drawn by the CPU or a GPU | the gateway's modules |
 //! | 4 | [`server`] | listeners, TLS, deadlines, drain | S3 |
 //! | 4 | [`s3`] | the dialect: one file per operation | the server |
 //! | 5 | [`config`] | flags, environment, file: one validated value | |
@@ -82,6 +83,7 @@ pub mod auth;
 pub mod base;
 pub mod cli;
 pub mod config;
+pub mod generator;
 pub mod pipeline;
 pub mod s3;
 pub mod server;

@@ -5,6 +5,7 @@
 
 mod bucket;
 mod completions;
+mod generator;
 mod healthcheck;
 mod key;
 mod output;
@@ -38,6 +39,8 @@ struct CommandLine {
 enum Command {
     /// Run the gateway: S3 dialect on 127.0.0.1:9000, API, health and metrics on 127.0.0.1:9001
     Serve(Flags),
+    /// Run only the generator of images, on 127.0.0.1:9002, for a machine with a GPU beside the gateway
+    Generator(Flags),
     /// Exit 0 when the gateway of the same settings is ready, else 1
     Healthcheck(Flags),
     /// Mint a presigned URL, or say why one is refused; no gateway is needed
@@ -67,6 +70,7 @@ pub fn run(
     };
     let (flags, run): (Flags, fn(Config) -> ExitCode) = match command {
         Command::Serve(flags) => (flags, serve::run),
+        Command::Generator(flags) => (flags, generator::run),
         Command::Healthcheck(flags) => (flags, healthcheck::run),
         Command::Presign(command) => {
             return match Config::load(command.settings(), &Variables::new(environment)) {

@@ -20,7 +20,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::FutureExt as _;
-use http::{Request, Response, StatusCode};
+use http::{Method, Request, Response, StatusCode};
 use tokio::time::Instant;
 
 use crate::auth::{Authenticator, Identity};
@@ -44,6 +44,7 @@ pub mod judge;
 pub mod links;
 pub mod query;
 pub mod sessions;
+pub mod tus;
 
 /// What the upload API is made of.
 pub struct Config {
@@ -89,6 +90,7 @@ enum Route {
     Chunks,
     Sessions,
     Companion,
+    Tus,
 }
 
 impl Route {
@@ -98,6 +100,7 @@ impl Route {
             "upload-chunk" => Some(Self::Chunks),
             "s3" if companion::is_companions(path) => Some(Self::Companion),
             "s3" => Some(Self::Sessions),
+            "files" => Some(Self::Tus),
             _ => None,
         }
     }
@@ -108,6 +111,7 @@ impl Route {
             Self::Chunks => "FormChunk",
             Self::Sessions => "UploadSession",
             Self::Companion => "Companion",
+            Self::Tus => "Tus",
         }
     }
 }
@@ -140,6 +144,7 @@ impl Pipeline {
                 Route::Chunks => chunks::answer(call).await,
                 Route::Sessions => sessions::answer(call).await,
                 Route::Companion => companion::answer(call).await,
+                Route::Tus => tus::answer(call).await,
             }
         };
         // What a panicking call held is dropped with it; nothing half changed is seen again.
@@ -152,10 +157,13 @@ impl Pipeline {
                 Some("a panic".to_owned()),
             ))
         });
-        let (response, code) = match answered {
+        let (mut response, code) = match answered {
             Ok(response) => (response, None),
             Err(error) => (error.response(), Some(error.code())),
         };
+        if route == Route::Tus && method != Method::OPTIONS {
+            tus::dress(&mut response);
+        }
         self.config.metrics.request(route.name(), response.status().as_u16(), started.elapsed());
         let (status, expected) = (response.status().as_u16(), response.body().remaining());
         response.map(|body| {

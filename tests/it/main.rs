@@ -18,6 +18,7 @@ mod key;
 mod process;
 mod request;
 mod signer;
+mod tus_client;
 mod xml;
 
 mod acl;
@@ -71,6 +72,9 @@ mod tls;
 mod tls_reload;
 mod tls_self_signed;
 mod trailers;
+mod tus;
+mod tus_breaks;
+mod tus_filepond;
 mod unbuilt;
 mod upload_checksums;
 mod upload_listings;
