@@ -5,6 +5,9 @@
 //! time as there are cores. A GPU has slots of its own, and what it fails at is made again by the CPU: the bytes are the same.
 //! The CPU's slots come into being when the first piece needs one, so whoever has a GPU pays for both only after it failed.
 
+#[cfg(test)]
+mod tests;
+
 use std::ops::Range;
 use std::sync::{Arc, Mutex, PoisonError};
 
