@@ -9,10 +9,12 @@ mod admin;
 mod api;
 mod data_dir;
 mod generator;
+mod judge;
 mod keys;
 mod monitor;
 mod offline;
 mod tls;
+mod uploads;
 mod workers;
 
 use std::io::Write as _;
@@ -59,6 +61,7 @@ pub use generator::generate;
 use keys::KeysError;
 use keys::master::{self, MasterError};
 pub use offline::{Offline, admin_socket};
+use uploads::Uploads;
 use workers::{Driven, Pace};
 
 /// Conditions of readiness.
@@ -70,7 +73,7 @@ const DRAINING: &str = "draining";
 const BLOCKING_THREADS_MAX: usize = 128;
 /// How long the end waits for a reader of the log.
 const LAST_LINES_MAX: Duration = Duration::from_millis(500);
-/// How long the API's requests may take once S3 has drained: they are small.
+/// How long the API's requests may take at least once S3 has drained.
 const API_DRAIN_TIMEOUT: Duration = Duration::from_millis(500);
 /// How long the end waits for blobs in doubt before it leaves them to the next start.
 const FINAL_SWEEP_MAX: Duration = Duration::from_secs(2);
@@ -169,10 +172,10 @@ async fn run(config: Config, stop: StopSignal, reload: Bell) -> Result<(), Error
     let tls = tls.map(|watcher| Driven::start(watcher, Pace::Full, metrics.clone())).transpose()?;
     let (s3_addrs, api_addrs) = (s3_server.local_addrs().to_vec(), api_server.local_addrs().to_vec());
     let monitor = monitor::Monitor::new(health.clone(), metrics.clone(), Arc::clone(data_dir.fs().sync_counts()));
-    let mounted = Api::new(monitor.clone(), config.trusted_proxies.clone());
+    let cors = Defaults::new(&api_addrs, config.tls.is_some(), &config.cors_allow_origins, &config.domains);
+    let mounted = Api::new(monitor.clone(), config.trusted_proxies.clone(), &cors);
     let api = api_server.serve(mounted.handler());
     let front = Front::default();
-    let cors = Defaults::new(&api_addrs, config.tls.is_some(), &config.cors_allow_origins, &config.domains);
     let cors = Arc::new(cors);
     let s3 = s3_server.serve(front.handler(health.clone(), Arc::clone(&cors), Arc::clone(&rng)));
 
@@ -181,8 +184,10 @@ async fn run(config: Config, stop: StopSignal, reload: Bell) -> Result<(), Error
     monitor.watch(Arc::clone(&opened.store));
     let keyring = keyring(&data_dir, &credentials, &opened.store, rng.as_ref())?;
     let admin = Admin::new(Arc::clone(&opened.store), Arc::clone(&keyring), Arc::clone(&rng))?;
-    mounted.open(Arc::clone(&admin), Arc::clone(&keyring), Arc::clone(&clock));
-    mount(&front, &config, keyring, &opened.store, cors, clock, rng, &metrics, &health);
+    let s3_config = mount(&front, &config, &keyring, &opened.store, cors, &clock, &rng, &metrics, &health);
+    let Uploads { pipeline, generator } = uploads::uploads(&config, &s3_config, &keyring, &s3_addrs, &api_addrs);
+    let working = pipeline.start()?;
+    mounted.open(pipeline, generator.clone(), Arc::clone(&admin), keyring, clock);
     let socket = admin_listener(&data_dir, &admin);
     health.holds(STORE);
     stop.started();
@@ -191,6 +196,11 @@ async fn run(config: Config, stop: StopSignal, reload: Bell) -> Result<(), Error
     stop.wait().await;
     tracing::info!("draining");
     health.fails(DRAINING, "the gateway is stopping");
+    working.stop().await;
+    if let Some(generator) = generator {
+        // What it was about to draw is drawn after the next start, from the parts that are there.
+        generator.stop(Duration::ZERO).await;
+    }
     drain(s3, api, config.drain_timeout).await;
     if let Some(socket) = socket {
         socket.drain(API_DRAIN_TIMEOUT).await;
@@ -451,37 +461,40 @@ fn admin_listener(data_dir: &DataDir, admin: &Arc<Admin>) -> Option<AdminSocket>
 fn mount(
     front: &Front,
     config: &Config,
-    keyring: Arc<Keyring>,
+    keyring: &Arc<Keyring>,
     store: &Arc<Store>,
     cors: Arc<Defaults>,
-    clock: Arc<dyn Clock>,
-    rng: Arc<dyn Rng>,
+    clock: &Arc<dyn Clock>,
+    rng: &Arc<dyn Rng>,
     metrics: &Metrics,
     health: &Health,
-) {
-    front.0.get_or_init(|| {
+) -> Arc<S3Config> {
+    let s3 = front.0.get_or_init(|| {
         S3::new(S3Config {
             shares: Shares::default(),
             rules: RulesCache::default(),
             region: config.region.clone(),
             domains: config.domains.clone(),
-            authenticator: Authenticator::new(keyring, config.region.clone())
+            authenticator: Authenticator::new(Arc::clone(keyring), config.region.clone())
                 .sigv2_presign(config.sigv2_presign)
-                .public_hosts(config.public_urls.iter().map(BaseUrl::host)),
+                .public_hosts(config.public_urls.iter().chain(&config.internal_url).map(BaseUrl::host)),
             trusted_proxies: config.trusted_proxies.clone(),
             store: Arc::clone(store),
             metrics: metrics.clone(),
             health: health.clone(),
             cors,
-            clock,
-            rng,
+            clock: Arc::clone(clock),
+            rng: Arc::clone(rng),
         })
     });
+    Arc::clone(s3.config())
 }
 
-/// S3 first: health and metrics answer while it drains.
+/// S3 first: health and metrics answer while it drains. What is left of the time is for uploads on the other port.
 async fn drain(s3: Running, api: Running, timeout: Duration) {
-    let cut = s3.drain(timeout).await + api.drain(API_DRAIN_TIMEOUT).await;
+    let watch = Stopwatch::start();
+    let cut = s3.drain(timeout).await;
+    let cut = cut + api.drain(timeout.saturating_sub(watch.elapsed()).max(API_DRAIN_TIMEOUT)).await;
     if cut > 0 {
         tracing::warn!(connections = cut, "connections were cut at the end of the drain");
     }

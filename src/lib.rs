@@ -84,6 +84,7 @@ pub mod base;
 pub mod cli;
 pub mod config;
 pub mod generator;
+pub mod pipeline;
 pub mod s3;
 pub mod server;
 pub mod store;

@@ -1,4 +1,7 @@
-//! What port 9001 answers: the administration under `/admin/` for root, and what the gateway says of itself ([`Monitor`]).
+//! What port 9001 answers: the upload API ([`Pipeline`]), the orders of the gateway's own generator ([`Embedded`]), the
+//! administration under `/admin/` for root, and what the gateway says of itself ([`Monitor`]).
+//!
+//! Pages of other origins may use the upload API where `--cors-allow-origin` lets them; error answers say so too.
 //!
 //! Root shows itself by HTTP Basic (access key and secret key) or by a bearer token. A wrong secret, an unknown key and a token
 //! that has ended are one answer, so that nobody learns which keys there are; whoever is somebody but not root gets 403.
@@ -10,13 +13,18 @@ use std::sync::{Arc, OnceLock};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use http::header::{AUTHORIZATION, HOST, HeaderValue, ORIGIN, WWW_AUTHENTICATE};
-use http::{HeaderMap, Request, Response, StatusCode};
+use http::header::{ACCESS_CONTROL_REQUEST_METHOD, AUTHORIZATION, COOKIE, HOST, HeaderValue, ORIGIN, WWW_AUTHENTICATE};
+use http::request::Parts;
+use http::{HeaderMap, Method, Request, Response, StatusCode};
 
 use super::admin::{Admin, refusal};
+use super::generator::Embedded;
 use super::monitor::Monitor;
 use crate::auth::{KeyIdentity, Keyring};
 use crate::base::clock::Clock;
+use crate::pipeline::Pipeline;
+use crate::s3::cors::Defaults;
+use crate::wire::cors::{Asked, Rule};
 use crate::wire::forwarded;
 use crate::wire::handler::{Handler, handler};
 use crate::wire::network::Networks;
@@ -30,25 +38,39 @@ const CHALLENGE: HeaderValue = HeaderValue::from_static("Basic realm=\"wharf\", 
 pub(super) struct Api {
     monitor: Monitor,
     trusted_proxies: Networks,
+    cors: Arc<Defaults>,
     /// There once the store is open.
     open: Arc<OnceLock<Open>>,
 }
 
 /// What needs the store.
 struct Open {
+    pipeline: Pipeline,
+    /// There unless another generator is named.
+    generator: Option<Arc<Embedded>>,
     admin: Arc<Admin>,
     keyring: Arc<Keyring>,
     clock: Arc<dyn Clock>,
 }
 
 impl Api {
-    pub(super) fn new(monitor: Monitor, trusted_proxies: Networks) -> Self {
-        Self { monitor, trusted_proxies, open: Arc::default() }
+    /// `cors` says which other origins may use the upload API.
+    pub(super) fn new(monitor: Monitor, trusted_proxies: Networks, cors: &Defaults) -> Self {
+        // tus sends its bytes by PATCH.
+        let cors = Arc::new(cors.clone().with_method(&Method::PATCH));
+        Self { monitor, trusted_proxies, cors, open: Arc::default() }
     }
 
-    /// From now on root may administer.
-    pub(super) fn open(&self, admin: Arc<Admin>, keyring: Arc<Keyring>, clock: Arc<dyn Clock>) {
-        self.open.get_or_init(|| Open { admin, keyring, clock });
+    /// From now on clients may upload and root may administer.
+    pub(super) fn open(
+        &self,
+        pipeline: Pipeline,
+        generator: Option<Arc<Embedded>>,
+        admin: Arc<Admin>,
+        keyring: Arc<Keyring>,
+        clock: Arc<dyn Clock>,
+    ) {
+        self.open.get_or_init(|| Open { pipeline, generator, admin, keyring, clock });
     }
 
     pub(super) fn handler(&self) -> Handler {
@@ -60,21 +82,28 @@ impl Api {
     }
 
     async fn answer(&self, request: Request<Body>) -> Response<Body> {
-        if !request.uri().path().starts_with("/admin/") {
+        if let Some(generator) = self.open.get().and_then(|open| open.generator.as_ref())
+            && Embedded::answers(request.uri().path())
+        {
+            return generator.answer(request).await;
+        }
+        let uploads = Pipeline::answers(request.uri().path());
+        if !uploads && !request.uri().path().starts_with("/admin/") {
             return self.monitor.answer(&request);
         }
         let (mut head, body) = request.into_parts();
         if let Err(error) = forwarded::apply(&mut head, &self.trusted_proxies) {
             return refusal(StatusCode::BAD_REQUEST, "InvalidRequest", &error.to_string());
         }
+        if uploads {
+            return self.upload(head, body).await;
+        }
         let request = Request::from_parts(head, body);
         let tls = request.extensions().get::<ConnectionInfo>().is_some_and(|info| info.tls);
         if !same_origin(request.headers(), tls) {
             return refusal(StatusCode::FORBIDDEN, "AccessDenied", "requests of other origins are refused here");
         }
-        let Some(open) = self.open.get() else {
-            return refusal(StatusCode::SERVICE_UNAVAILABLE, "ServiceUnavailable", "the gateway is starting");
-        };
+        let Some(open) = self.open.get() else { return starting() };
         match open.caller(request.headers()) {
             Some(caller) if caller.is_unrestricted_root() => open.admin.answer(request).await,
             Some(_) => refusal(StatusCode::FORBIDDEN, "AccessDenied", "only the root key may administer"),
@@ -86,6 +115,54 @@ impl Api {
             }
         }
     }
+}
+
+impl Api {
+    /// Answers a request to the upload API, and says which page may read the answer.
+    async fn upload(&self, head: Parts, body: Body) -> Response<Body> {
+        let headers = head.headers.clone();
+        let method = head.method.clone();
+        let asked = Asked::of(&method, &headers);
+        let rule = asked.as_ref().and_then(|asked| self.cors.find(asked, &headers));
+        let mut response = self.upload_from(head, body, rule).await;
+        if let (Some(asked), Some(rule)) = (&asked, rule) {
+            asked.allow(rule, &[], response.headers_mut());
+        }
+        response
+    }
+
+    async fn upload_from(&self, head: Parts, body: Body, rule: Option<&Rule>) -> Response<Body> {
+        let tls = head.extensions.get::<ConnectionInfo>().is_some_and(|info| info.tls);
+        if head.method == Method::OPTIONS && head.headers.contains_key(ACCESS_CONTROL_REQUEST_METHOD) {
+            let mut response = Response::new(Body::empty());
+            let allowed = rule.is_some() || same_origin(&head.headers, tls);
+            *response.status_mut() = if allowed { StatusCode::NO_CONTENT } else { StatusCode::FORBIDDEN };
+            return response;
+        }
+        // A rule for all origins lets pages read what anybody may; it does not let them use what a browser remembers.
+        let named = rule.is_some_and(|rule| rule.origins.iter().all(|origin| !origin.is_any()));
+        if is_ambient(&head.headers) && !named && !same_origin(&head.headers, tls) {
+            let message = "requests of other origins are refused with credentials that a browser may add by itself";
+            return refusal(StatusCode::FORBIDDEN, "AccessDenied", message);
+        }
+        match self.open.get() {
+            Some(open) => open.pipeline.answer(Request::from_parts(head, body)).await,
+            None => starting(),
+        }
+    }
+}
+
+/// Whether a request carries what a browser may have added by itself: HTTP Basic, a cookie.
+fn is_ambient(headers: &HeaderMap) -> bool {
+    let basic =
+        |value: &HeaderValue| value.as_bytes().get(..5).is_some_and(|scheme| scheme.eq_ignore_ascii_case(b"basic"));
+    headers.contains_key(COOKIE) || headers.get_all(AUTHORIZATION).iter().any(basic)
+}
+
+fn starting() -> Response<Body> {
+    let mut response = refusal(StatusCode::SERVICE_UNAVAILABLE, "ServiceUnavailable", "the gateway is starting");
+    response.headers_mut().insert(http::header::RETRY_AFTER, HeaderValue::from_static("1"));
+    response
 }
 
 impl Open {

@@ -11,8 +11,9 @@ use crate::store::fsio::{Fs, HeldLock, create_data_directory};
 
 /// The format of the data directory that this program writes; it reads every earlier one. 2: objects may share a body, which
 /// a program that knows only 1 would remove with the first of them. 3: records say whose they are and who may read them, which
-/// a program that knows only 2 would lose whenever it writes one anew, and buckets' objects are counted.
-const FORMAT: u32 = 3;
+/// a program that knows only 2 would lose whenever it writes one anew, and buckets' objects are counted. 4: uploads of sessions,
+/// whose counters a program that knows only 3 would not keep, and objects of more parts than it can count.
+const FORMAT: u32 = 4;
 /// The name of the file that keeps the format.
 const FORMAT_FILE: &str = "FORMAT";
 /// The name of the file that keeps the pair.

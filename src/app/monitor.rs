@@ -1,5 +1,5 @@
 //! What port 9001 answers about the gateway itself: `/health/live`, `/health/ready` and `/metrics`, without credentials.
-//! Everything else there is 404 until the pipeline API is built.
+//! Everything else that nobody else answers there is 404.
 
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 

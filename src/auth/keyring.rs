@@ -240,6 +240,16 @@ impl Keyring {
         key
     }
 
+    /// The holder of the key of this id, the root key included; none where it may not be used.
+    pub fn holder(&self, access_key_id: &str) -> Option<Arc<KeyIdentity>> {
+        Some(self.usable(access_key_id)?.identity)
+    }
+
+    /// The secret of the key of this id; none where it may not be used.
+    pub(super) fn secret(&self, access_key_id: &str) -> Option<Arc<str>> {
+        Some(self.usable(access_key_id)?.secret)
+    }
+
     /// What ties temporary credentials and tokens to the key they come from, and tells nothing of its secret; none where it may
     /// not be used.
     pub fn fingerprint(&self, access_key_id: &str) -> Option<String> {

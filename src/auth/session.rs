@@ -96,26 +96,58 @@ impl Authenticator {
             return Err(AuthError::new(AuthErrorCode::InvalidArgument, message));
         }
         let refused = || AuthError::new(AuthErrorCode::AccessDenied, "Temporary credentials cannot make others.");
-        let keyring = self.keyring();
         let parent = Some(holder).filter(|holder| holder.session.is_none()).ok_or_else(refused)?;
-        let fingerprint = keyring.fingerprint(&parent.user).ok_or_else(refused)?;
+        self.issue(parent, request.name, request.policy, now.after(request.life), rng).ok_or_else(refused)
+    }
+
+    /// Makes temporary credentials with just the rights of `holder`, which end with them: a token's are narrowed as the token
+    /// is, and end no later.
+    ///
+    /// # Errors
+    /// `AccessDenied` for a holder whose key is gone.
+    pub fn pass_on(
+        &self,
+        holder: &KeyIdentity,
+        name: &str,
+        life: Duration,
+        now: Timestamp,
+        rng: &dyn Rng,
+    ) -> Result<TemporaryCredentials, AuthError> {
+        let refused = || AuthError::new(AuthErrorCode::AccessDenied, "The access key may not be used any more.");
+        let parent = self.keyring().holder(&holder.user).ok_or_else(refused)?;
+        let session = holder.session.as_ref();
+        let expires = session.map_or(now.after(life), |session| now.after(life).min(session.expires));
+        let policy = session.and_then(|session| session.policy.clone());
+        self.issue(&parent, name.to_owned(), policy, expires, rng).ok_or_else(refused)
+    }
+
+    /// None where the parent's key may not be used.
+    fn issue(
+        &self,
+        parent: &KeyIdentity,
+        name: String,
+        policy: Option<Policy>,
+        expires: Timestamp,
+        rng: &dyn Rng,
+    ) -> Option<TemporaryCredentials> {
+        let keyring = self.keyring();
+        let fingerprint = keyring.fingerprint(&parent.user)?;
         let access_key_id = PREFIX.to_owned() + &draw(rng, UPPER_CASE_AND_DIGITS, ACCESS_KEY_CHARS - PREFIX.len());
         let secret = draw(rng, LETTERS_AND_DIGITS, SECRET_CHARS);
-        let expires = now.after(request.life);
         let claims = Claims {
             access_key_id: access_key_id.clone(),
             secret: secret.clone(),
             parent: parent.user.clone(),
             fingerprint,
-            name: request.name.clone(),
-            policy: request.policy.as_ref().map(|policy| policy.text().to_owned()),
+            name: name.clone(),
+            policy: policy.as_ref().map(|policy| policy.text().to_owned()),
             expires_ms: expires.0,
         };
-        let session = super::identity::Session { name: request.name, policy: request.policy, expires };
+        let session = super::identity::Session { name, policy, expires };
         let identity = parent.for_session(&access_key_id, session);
         let plain = serde_json::to_vec(&claims).unwrap_or_default();
         let token = URL_SAFE_NO_PAD.encode(keyring.sealer().seal(CONTEXT, &plain, rng));
-        Ok(TemporaryCredentials { access_key_id, secret, token, expires, identity })
+        Some(TemporaryCredentials { access_key_id, secret, token, expires, identity })
     }
 }
 

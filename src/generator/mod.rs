@@ -17,6 +17,7 @@ pub mod cpu;
 pub mod endpoint;
 mod gateway;
 mod order;
+pub mod cuda;
 pub mod params;
 mod part;
 pub mod pattern;

@@ -127,6 +127,15 @@ impl Defaults {
         }
     }
 
+    /// The same rules for a port that also has this method.
+    #[must_use]
+    pub fn with_method(mut self, method: &Method) -> Self {
+        for rule in [Some(&mut self.named), self.all.as_mut()].into_iter().flatten() {
+            rule.methods.push(method.clone());
+        }
+        self
+    }
+
     /// The built-in rule that lets this through, of a request with these headers.
     pub fn find(&self, asked: &Asked<'_>, headers: &HeaderMap) -> Option<&Rule> {
         if self.is_beside(asked.origin, headers) && asked.is_within(&self.named) {

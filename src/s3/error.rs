@@ -361,7 +361,9 @@ impl From<Invalid> for Error {
             )),
             Invalid::Checksum { algorithm } => Self::bad_checksum(&algorithm.to_ascii_lowercase()),
             Invalid::CompletedDifferently => Self::new(Code::NO_SUCH_UPLOAD),
-            Invalid::RecordName(_) | Invalid::RecordSize(_) => Self::invalid_request(invalid.to_string()),
+            Invalid::RecordName(_) | Invalid::RecordSize(_) | Invalid::SessionNote(_) => {
+                Self::invalid_request(invalid.to_string())
+            }
         }
     }
 }

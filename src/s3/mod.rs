@@ -142,6 +142,11 @@ impl S3 {
         Self { config: Arc::new(config) }
     }
 
+    /// What it is made of.
+    pub fn config(&self) -> &Arc<S3Config> {
+        &self.config
+    }
+
     /// Answers a request. Never fails and never panics: whatever goes wrong is an answer.
     pub async fn handle(&self, request: Request<Body>) -> Response<Body> {
         let started = Instant::now();

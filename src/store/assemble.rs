@@ -16,7 +16,8 @@ use crate::store::copy::is_promoted;
 use crate::store::error::{Error, Invalid, Missing};
 use crate::store::manifest;
 use crate::store::meta::schema::{
-    self, ChecksumRecord, CompletedRecord, Content, ExtentRecord, ObjectRecord, PartRecord,
+    self, ChecksumRecord, CompletedRecord, Content, ExtentRecord, LastPartRecord, ObjectRecord, PartRecord,
+    SessionRecord,
 };
 use crate::store::meta::{Batch, Snapshot, Space, Write};
 use crate::store::multipart::{find_upload, require_upload, visit_parts};
@@ -25,6 +26,17 @@ use crate::store::types::{
     Bucket, CompleteRequest, CompletedUpload, Condition, ETag, ListedPart, ObjectChecksum, ObjectInfo, ObjectKey,
     UploadId, UploadInfo,
 };
+
+/// An upload about to become an object.
+pub(super) struct Assembly<'a> {
+    pub(super) bucket: &'a Bucket,
+    pub(super) upload: &'a UploadInfo,
+    pub(super) answer: &'a CompletedUpload,
+    pub(super) parts: Vec<(u32, PartRecord)>,
+    pub(super) fingerprint: [u8; 32],
+    pub(super) session: Option<SessionRecord>,
+    pub(super) last: Option<LastPartRecord>,
+}
 
 impl Store {
     /// Turns the listed parts into the object. Repeating it gives the same answer for as long as completed uploads are kept;
@@ -42,13 +54,21 @@ impl Store {
             let Some(upload) = find_upload(snapshot.as_ref(), bucket, key, id)? else {
                 return self.completed_before(bucket, key, id, &fingerprint, &request);
             };
+            // A session completes by its own rules ([`super::sessions`]).
+            if upload.session {
+                return Err(Error::NotFound(Missing::Upload));
+            }
             let parts = pick_parts(snapshot.as_ref(), id, &request)?;
             check_not_overtaken(snapshot.as_ref(), bucket, key, &upload, request.condition.as_ref())?;
             (upload, parts)
         };
         let answer = check(&upload, &request, &parts)?;
-        let committed = self.commit_assembled(bucket, key, &upload, &answer, parts, fingerprint, &request).await;
-        match committed {
+        let assembly =
+            Assembly { bucket, upload: &upload, answer: &answer, parts, fingerprint, session: None, last: None };
+        let (info, content, writes) = self.assemble(assembly)?;
+        let requires = vec![Self::require_bucket(bucket), require_upload(bucket, key, id)];
+        let batch = Batch { requires, writes };
+        match self.replace(bucket, &info, content, batch, request.condition.as_ref()).await {
             Ok(()) => Ok(answer),
             // Somebody else completed or aborted it between the look and the commit.
             Err(Error::Conflict | Error::Precondition | Error::QuotaExceeded)
@@ -60,18 +80,10 @@ impl Store {
         }
     }
 
-    #[expect(clippy::too_many_arguments, reason = "one private call that joins what complete_upload has gathered")]
-    async fn commit_assembled(
-        &self,
-        bucket: &Bucket,
-        key: &ObjectKey,
-        upload: &UploadInfo,
-        answer: &CompletedUpload,
-        parts: Vec<(u16, PartRecord)>,
-        fingerprint: [u8; 32],
-        request: &CompleteRequest,
-    ) -> Result<(), Error> {
-        let id = upload.id;
+    /// What makes the parts of an upload the object: its record, where its bytes are, and the writes beside the object's own.
+    pub(super) fn assemble(&self, assembly: Assembly<'_>) -> Result<(ObjectInfo, Content, Vec<Write>), Error> {
+        let Assembly { bucket, upload, answer, parts, fingerprint, session, last } = assembly;
+        let (id, key) = (upload.id, &upload.key);
         let info = ObjectInfo {
             key: key.clone(),
             revision: self.numbers.next(),
@@ -95,6 +107,8 @@ impl Store {
             fingerprint: fingerprint.into(),
             content: content.clone(),
             completed: info.modified.0,
+            session,
+            last,
         };
         let completed = schema::encode(id.number, &completed);
         let mut buried = vec![Space::Completed as u8];
@@ -105,13 +119,12 @@ impl Store {
             Write::Put(Space::Grave, schema::number_key(self.numbers.next()), buried),
             Write::Add(schema::UPLOADS_COUNTER.to_vec(), -1),
         ]);
-        let requires = vec![Self::require_bucket(bucket), require_upload(bucket, key, id)];
-        self.replace(bucket, &info, content, Batch { requires, writes }, request.condition.as_ref()).await
+        Ok((info, content, writes))
     }
 
     /// Where the object's bytes are. A first part alone needs no manifest, where the object's checksum is the part's: then
     /// nothing of it is lost.
-    fn body_of(&self, parts: Vec<(u16, PartRecord)>, whole: &Checksum) -> Result<(Vec<Write>, Content), Error> {
+    fn body_of(&self, parts: Vec<(u32, PartRecord)>, whole: &Checksum) -> Result<(Vec<Write>, Content), Error> {
         let algorithm = whole.algorithm();
         if let [(1, part)] = parts.as_slice()
             && part_checksum(part, algorithm)? == *whole
@@ -119,12 +132,20 @@ impl Store {
             return Ok((Vec::new(), part.content.clone()));
         }
         let number = self.numbers.next();
-        let extent = |(number, part): (u16, PartRecord)| {
+        let extent = |(number, part): (u32, PartRecord)| {
             let checksum = ChecksumRecord::from(&part_checksum(&part, algorithm)?);
             Ok(ExtentRecord { content: part.content, offset: 0, len: part.size, part: number, checksum })
         };
         let extents = parts.into_iter().map(extent).collect::<Result<_, Error>>()?;
         Ok((manifest::writes(number, extents), Content::Manifest(number)))
+    }
+
+    /// What an upload became that was completed, for as long as completed uploads are kept.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`] for one that is open, was aborted or is unknown.
+    pub fn completed_upload(&self, bucket: &Bucket, key: &ObjectKey, id: UploadId) -> Result<CompletedUpload, Error> {
+        completed_answer(&completed_record(self.snapshot()?.as_ref(), bucket, key, id)?)
     }
 
     /// The kept answer of an upload that is no longer open.
@@ -137,18 +158,14 @@ impl Store {
         request: &CompleteRequest,
     ) -> Result<CompletedUpload, Error> {
         let snapshot = self.snapshot()?;
-        let record = snapshot.get(Space::Completed, &schema::number_key(id.number))?;
-        let (_, record) = schema::decode::<CompletedRecord>(&record.ok_or(Error::NotFound(Missing::Upload))?)?;
-        if record.secret != id.secret || record.bucket != bucket.number || record.key != key.as_str() {
-            return Err(Error::NotFound(Missing::Upload));
-        }
+        let record = completed_record(snapshot.as_ref(), bucket, key, id)?;
         if *record.fingerprint != *fingerprint {
             return Err(Invalid::CompletedDifferently.into());
         }
-        let checksum = read_object_checksum(&record.checksum)?;
-        check_object_size(request, record.size)?;
-        check_checksum_type(request, Some(checksum.kind))?;
-        check_object_checksum(request, &checksum)?;
+        let answer = completed_answer(&record)?;
+        check_object_size(request, answer.size)?;
+        check_checksum_type(request, Some(answer.checksum.kind))?;
+        check_object_checksum(request, &answer.checksum)?;
         if let Some(condition) = &request.condition {
             let row = schema::object_key(bucket.number, key.as_str());
             let standing = snapshot.get(Space::Current, &row)?;
@@ -156,8 +173,27 @@ impl Store {
                 judge(self.snapshot()?.as_ref(), &row, condition)?;
             }
         }
-        Ok(CompletedUpload { etag: ETag { md5: *record.md5, parts: Some(record.parts) }, size: record.size, checksum })
+        Ok(answer)
     }
+}
+
+/// The record of an upload that was completed.
+fn completed_record(
+    snapshot: &dyn Snapshot,
+    bucket: &Bucket,
+    key: &ObjectKey,
+    id: UploadId,
+) -> Result<CompletedRecord, Error> {
+    let unknown = Error::NotFound(Missing::Upload);
+    let Some(record) = snapshot.get(Space::Completed, &schema::number_key(id.number))? else { return Err(unknown) };
+    let (_, record) = schema::decode::<CompletedRecord>(&record)?;
+    let same = record.secret == id.secret && record.bucket == bucket.number && record.key == key.as_str();
+    if same { Ok(record) } else { Err(unknown) }
+}
+
+fn completed_answer(record: &CompletedRecord) -> Result<CompletedUpload, Error> {
+    let checksum = read_object_checksum(&record.checksum)?;
+    Ok(CompletedUpload { etag: ETag { md5: *record.md5, parts: Some(record.parts) }, size: record.size, checksum })
 }
 
 /// Whether what stands at the key is the object that this upload made.
@@ -194,7 +230,7 @@ fn pick_parts(
     snapshot: &dyn Snapshot,
     id: UploadId,
     request: &CompleteRequest,
-) -> Result<Vec<(u16, PartRecord)>, Error> {
+) -> Result<Vec<(u32, PartRecord)>, Error> {
     let listed = &request.parts;
     if listed.is_empty() || listed.len() > usize::from(PARTS_MAX) {
         return Err(Invalid::PartCount.into());
@@ -230,7 +266,7 @@ fn pick_parts(
 fn check(
     upload: &UploadInfo,
     request: &CompleteRequest,
-    parts: &[(u16, PartRecord)],
+    parts: &[(u32, PartRecord)],
 ) -> Result<CompletedUpload, Error> {
     check_checksum_type(request, upload.checksum.map(|(_, kind)| kind))?;
     check_sizes(request, parts)?;
@@ -240,17 +276,23 @@ fn check(
         return Err(Invalid::ObjectTooLarge(size).into());
     }
     check_object_size(request, size)?;
+    let answer = answer(upload, parts, size)?;
+    check_object_checksum(request, &answer.checksum)?;
+    Ok(answer)
+}
+
+/// The object these parts make: its tag, its size, its checksum.
+pub(super) fn answer(upload: &UploadInfo, parts: &[(u32, PartRecord)], size: u64) -> Result<CompletedUpload, Error> {
     let mut md5 = Md5::new();
     for (_, part) in parts {
         md5.update(*part.md5);
     }
-    let count = u16::try_from(parts.len()).map_err(|_| Invalid::PartCount)?;
-    let checksum = object_checksum(upload, parts, count)?;
-    check_object_checksum(request, &checksum)?;
+    let count = u32::try_from(parts.len()).map_err(|_| Invalid::PartCount)?;
+    let checksum = object_checksum(upload, parts)?;
     Ok(CompletedUpload { etag: ETag { md5: md5.finalize().into(), parts: Some(count) }, size, checksum })
 }
 
-fn check_sizes(request: &CompleteRequest, parts: &[(u16, PartRecord)]) -> Result<(), Invalid> {
+fn check_sizes(request: &CompleteRequest, parts: &[(u32, PartRecord)]) -> Result<(), Invalid> {
     let (_, all_but_last) = parts.split_last().ok_or(Invalid::PartCount)?;
     match all_but_last.iter().find(|(_, part)| part.size < request.part_size_min_bytes) {
         Some((number, part)) => Err(Invalid::PartTooSmall {
@@ -267,7 +309,7 @@ fn check_sizes(request: &CompleteRequest, parts: &[(u16, PartRecord)]) -> Result
 fn check_part_checksums(
     upload: &UploadInfo,
     request: &CompleteRequest,
-    parts: &[(u16, PartRecord)],
+    parts: &[(u32, PartRecord)],
 ) -> Result<(), Error> {
     for (listed, (number, part)) in request.parts.iter().zip(parts) {
         let number = *number;
@@ -290,13 +332,14 @@ fn check_part_checksums(
 }
 
 /// The object's checksum out of its parts', by the promise of the upload; CRC64NVME of the whole without one.
-fn object_checksum(upload: &UploadInfo, parts: &[(u16, PartRecord)], count: u16) -> Result<ObjectChecksum, Error> {
+fn object_checksum(upload: &UploadInfo, parts: &[(u32, PartRecord)]) -> Result<ObjectChecksum, Error> {
     match upload.checksum {
         Some((algorithm, ChecksumType::Composite)) => {
             let mut hasher = ChecksumHasher::new(algorithm);
             for (_, part) in parts {
                 hasher.update(part_checksum(part, algorithm)?.bytes());
             }
+            let count = u16::try_from(parts.len()).map_err(|_| Invalid::PartCount)?;
             Ok(ObjectChecksum { value: hasher.finish(), kind: ChecksumType::Composite, parts: Some(count) })
         }
         promised => {
@@ -354,7 +397,11 @@ fn check_object_checksum(request: &CompleteRequest, actual: &ObjectChecksum) -> 
 fn fingerprint(parts: &[ListedPart]) -> [u8; 32] {
     let mut sha256 = Sha256::new();
     for part in parts {
-        sha256.update(part.number.get().to_be_bytes());
+        // Two bytes, as it always was: what was completed before must be known again.
+        match u16::try_from(part.number.get()) {
+            Ok(number) => sha256.update(number.to_be_bytes()),
+            Err(_) => sha256.update(part.number.get().to_be_bytes()),
+        }
         sha256.update(part.etag.md5);
     }
     sha256.finalize().into()

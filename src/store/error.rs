@@ -1,7 +1,7 @@
 //! What a store call can answer instead of its result. Each kind says who is wrong; ranks above map them to the wire in
 //! exactly two places.
 
-use crate::base::limits::{PARTS_MAX, RECORD_MAX_BYTES, RECORD_NAME_MAX_BYTES};
+use crate::base::limits::{PARTS_MAX, RECORD_MAX_BYTES, RECORD_NAME_MAX_BYTES, SESSION_NOTE_MAX_BYTES};
 use crate::store::blob::BlobError;
 use crate::store::meta::{CommitError, MetaError};
 
@@ -75,7 +75,7 @@ pub enum Invalid {
     #[error("part {number} is not there with this ETag")]
     Part {
         /// The listed number.
-        number: u16,
+        number: u32,
         /// The listed ETag, as hexadecimal.
         etag: String,
     },
@@ -83,7 +83,7 @@ pub enum Invalid {
     #[error("part {number} has {size} bytes, fewer than {min}")]
     PartTooSmall {
         /// The part.
-        number: u16,
+        number: u32,
         /// Its bytes.
         size: u64,
         /// The bytes it needs.
@@ -106,7 +106,7 @@ pub enum Invalid {
     #[error("the upload was created with {algorithm}: the complete must carry the checksum of part {number}")]
     PartChecksumMissing {
         /// The listed number.
-        number: u16,
+        number: u32,
         /// Of the upload.
         algorithm: &'static str,
     },
@@ -114,7 +114,7 @@ pub enum Invalid {
     #[error("the {algorithm} of part {number} is not what was received")]
     PartChecksum {
         /// The listed number.
-        number: u16,
+        number: u32,
         /// Of the request.
         algorithm: &'static str,
     },
@@ -141,6 +141,9 @@ pub enum Invalid {
     /// The upload was completed with other parts.
     #[error("the upload was completed with other parts")]
     CompletedDifferently,
+    /// What a protocol wants to keep with a session is too much.
+    #[error("a session keeps at most {SESSION_NOTE_MAX_BYTES} bytes, not {0}")]
+    SessionNote(usize),
     /// A record's name is empty or too long.
     #[error("a record's name has 1 to {RECORD_NAME_MAX_BYTES} bytes, not {0}")]
     RecordName(usize),

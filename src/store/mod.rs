@@ -7,6 +7,7 @@
 //! - A body is received ([`body`]), then named by [`Store::put_object`] or [`Store::stage_part`].
 //! - Copying an object ([`copy`]) adds a reference to its bytes.
 //! - Completing an upload ([`multipart`], [`assemble`]) moves no bytes: one batch turns its parts into a manifest's extents.
+//! - Uploads of the upload API ([`sessions`]) are complete by what is there, whatever order it came in.
 //! - What each bucket's objects take is counted, and may be limited ([`usage`]).
 //! - What the ranks above keep for themselves stands in small keyspaces of its own ([`records`]).
 //! - What is overwritten, deleted, aborted or expired is buried: one row moves to the grave; [`maintain::gc`] frees it.
@@ -38,6 +39,7 @@ pub mod read;
 mod records;
 pub mod room;
 pub mod runs;
+mod sessions;
 mod tags;
 pub mod types;
 pub mod usage;

@@ -25,6 +25,7 @@ impl Store {
             attributes: attributes_record(&new.attributes),
             algorithm: new.checksum.map(|(algorithm, _)| schema::algorithm_number(algorithm)),
             kind: new.checksum.map(|(_, kind)| schema::type_number(kind)),
+            session: None,
         };
         let row = schema::upload_key(bucket.number, key.as_str(), id.number);
         let batch = Batch::default()
@@ -53,6 +54,10 @@ impl Store {
         body: StagedBody,
     ) -> Result<PartInfo, Error> {
         let upload = self.upload(bucket, key, id)?;
+        // Parts of a session are counted, and not by this.
+        if upload.session {
+            return Err(Error::NotFound(Missing::Upload));
+        }
         if let Some((expected, _)) = upload.checksum {
             let actual = body.digests.checksum.as_ref().map(Checksum::algorithm);
             let given = actual.or((expected == ChecksumAlgorithm::Crc64Nvme).then_some(expected));
@@ -71,6 +76,7 @@ impl Store {
             crc64nvme: ChecksumRecord::from(&crc64nvme),
             checksum: checksum.as_ref().map(ChecksumRecord::from),
             modified: modified.0,
+            stray: None,
         };
         let sequence = self.numbers.next();
         let row = schema::part_key(id.number, number.get(), sequence);
@@ -168,6 +174,7 @@ pub(super) fn read_upload(key: ObjectKey, record: &[u8]) -> Result<UploadInfo, B
         initiated: Timestamp(record.initiated),
         checksum,
         attributes: read_attributes(record.attributes),
+        session: record.session.is_some(),
     })
 }
 
@@ -209,7 +216,7 @@ pub(super) fn visit_parts(
 
 fn read_part(row: &[u8], record: &[u8]) -> Result<(PartNumber, PartRecord), Error> {
     let number = schema::part_number_of_row(row)
-        .and_then(|number| PartNumber::new(u64::from(number)))
+        .and_then(|number| PartNumber::in_session(u64::from(number)))
         .ok_or_else(|| Error::Corrupt("a part's number is unreadable".to_owned()))?;
     Ok((number, schema::decode::<PartRecord>(record)?.1))
 }

@@ -81,7 +81,7 @@ fn records(places: Range<usize>) -> Range<usize> {
 }
 
 fn part(info: &ObjectInfo, place: usize, range: Range<u64>, checksum: &ChecksumRecord) -> Result<ObjectPart, Error> {
-    let number = PartNumber::new(place as u64 + 1)
+    let number = PartNumber::in_session(place as u64 + 1)
         .ok_or_else(|| Error::Corrupt("a manifest has more extents than an upload can have parts".to_owned()))?;
     let checksum = Checksum::try_from(checksum)?;
     let same = checksum.algorithm() == info.checksum.value.algorithm();

@@ -112,7 +112,7 @@ impl Store {
 impl OpenObject {
     /// The part at this place; `None` beyond the last. An object that was not made of parts is one part.
     pub fn part(&self, number: PartNumber) -> Result<Option<ObjectPart>, Error> {
-        let place = usize::from(number.get()).saturating_sub(1);
+        let place = (number.get() as usize).saturating_sub(1);
         let mut parts = match (&self.body, self.info.parts) {
             (_, None) => {
                 let checksum = Some(self.info.checksum.value.clone());

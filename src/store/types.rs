@@ -7,7 +7,7 @@ use bytes::Bytes;
 
 use crate::base::clock::Timestamp;
 use crate::base::digest::{BodyDigests, Checksum, ChecksumAlgorithm, ChecksumType, from_hex, hex};
-use crate::base::limits::{KEY_MAX_BYTES, PARTS_MAX};
+use crate::base::limits::{KEY_MAX_BYTES, PARTS_MAX, SESSION_PARTS_MAX};
 use crate::store::blob::Sealed;
 
 /// A bucket's name by the rules of general-purpose buckets:
@@ -91,18 +91,23 @@ impl fmt::Debug for UploadId {
     }
 }
 
-/// A part number, 1 to 10,000.
+/// A part number: 1 to 10,000, or to 100,000 in a session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct PartNumber(u16);
+pub struct PartNumber(u32);
 
 impl PartNumber {
-    /// A number within the limits.
+    /// A number within the limits of S3.
     pub fn new(number: u64) -> Option<Self> {
-        u16::try_from(number).ok().filter(|number| (1..=PARTS_MAX).contains(number)).map(Self)
+        u32::try_from(number).ok().filter(|number| (1..=u32::from(PARTS_MAX)).contains(number)).map(Self)
+    }
+
+    /// A number within the limits of a session.
+    pub fn in_session(number: u64) -> Option<Self> {
+        u32::try_from(number).ok().filter(|number| (1..=SESSION_PARTS_MAX).contains(number)).map(Self)
     }
 
     /// The number.
-    pub fn get(self) -> u16 {
+    pub fn get(self) -> u32 {
         self.0
     }
 }
@@ -113,7 +118,7 @@ pub struct ETag {
     /// The digest.
     pub md5: [u8; 16],
     /// Parts, for objects made by a multipart upload.
-    pub parts: Option<u16>,
+    pub parts: Option<u32>,
 }
 
 impl ETag {
@@ -223,6 +228,10 @@ pub enum RecordKind {
     AccessKey = 1,
     /// Bearer tokens.
     Token = 2,
+    /// Generations of images: what was asked for, and how far it is.
+    Generation = 3,
+    /// Callbacks on their way, delivered and given up.
+    Callback = 4,
 }
 
 /// A record that a rank above keeps. Its bytes mean something to that rank and nothing to the store.
@@ -247,6 +256,21 @@ pub enum Expected {
     Absent,
     /// The record of this revision.
     Revision(u64),
+}
+
+/// One of several changes of records that are made together.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RecordChange {
+    /// The kind.
+    pub kind: RecordKind,
+    /// The record's name.
+    pub name: String,
+    /// The bytes to put; none removes the record.
+    pub bytes: Option<Vec<u8>>,
+    /// From when on what is put counts as gone.
+    pub expires: Option<Timestamp>,
+    /// What has to stand there.
+    pub expected: Expected,
 }
 
 /// What a client says of an object besides its bytes; stored and given back as it is.
@@ -304,7 +328,7 @@ pub struct ObjectInfo {
     /// Every object has one.
     pub checksum: ObjectChecksum,
     /// Parts, for objects made by a multipart upload.
-    pub parts: Option<u16>,
+    pub parts: Option<u32>,
 }
 
 /// One of the parts an object was made of.
@@ -444,6 +468,100 @@ pub struct UploadInfo {
     pub checksum: Option<(ChecksumAlgorithm, ChecksumType)>,
     /// For the object to be.
     pub attributes: Attributes,
+    /// Whether a protocol of the upload API began it, and alone may add to it.
+    pub session: bool,
+}
+
+/// What a session is to be.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct NewSession {
+    /// What it is found by without its id, as a digest.
+    pub name: Option<[u8; 32]>,
+    /// Parts that make it complete, where that is known from the start.
+    pub total: Option<u32>,
+    /// What the rank above wants to know again.
+    pub note: Vec<u8>,
+}
+
+/// An upload that a protocol of the upload API began.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Session {
+    /// The upload.
+    pub id: UploadId,
+    /// Where the object stands, or will.
+    pub bucket: Bucket,
+    /// ... under which key.
+    pub key: ObjectKey,
+    /// What it is found by without its id.
+    pub name: Option<[u8; 32]>,
+    /// Parts that make it complete, where that is known from the start.
+    pub total: Option<u32>,
+    /// What the rank above keeps with it.
+    pub note: Vec<u8>,
+    /// How far it is.
+    pub state: SessionState,
+}
+
+/// How far a session is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SessionState {
+    /// More may come.
+    Open {
+        /// For the object to be.
+        attributes: Attributes,
+        /// Parts that are there.
+        parts: u32,
+        /// Their bytes.
+        bytes: u64,
+        /// When it was begun, or the last part was appended.
+        touched: Timestamp,
+    },
+    /// It is an object, or was: somebody may have replaced it since.
+    Completed {
+        /// The object.
+        answer: CompletedUpload,
+        /// When that was.
+        completed: Timestamp,
+        /// The part that made it complete.
+        last: Option<LastPart>,
+    },
+}
+
+/// The part that completed a session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LastPart {
+    /// Its number.
+    pub number: u32,
+    /// Its bytes.
+    pub size: u64,
+    /// Their MD5.
+    pub md5: [u8; 16],
+}
+
+/// What became of a part that was brought by its number.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Staged {
+    /// It is there now, with so many in all.
+    New {
+        /// Parts that are there.
+        received: u32,
+    },
+    /// The same bytes were there before.
+    Known {
+        /// Parts that are there.
+        received: u32,
+    },
+    /// It was the last one: there is the object.
+    Completed(CompletedUpload),
+}
+
+/// What became of bytes that were brought for the end.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Appended {
+    /// The session has so many bytes now.
+    To(u64),
+    /// They were the last ones: there is the object.
+    Completed(CompletedUpload),
 }
 
 /// A staged part.

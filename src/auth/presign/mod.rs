@@ -5,10 +5,12 @@
 //! URLs of signature version 2 are told apart and explained here, and verified in [`super::sigv2`]; they are never minted.
 
 mod explain;
+mod link;
 mod mint;
 mod verify;
 
 pub use explain::{Check, Explanation, Outcome};
+pub use link::{Link, LinkError};
 pub use mint::{AddressingStyle, PresignError, PresignKey, PresignRequest, mint};
 pub(super) use verify::{QueryMechanism, authenticate, mechanism, one_token};
 

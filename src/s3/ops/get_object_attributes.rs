@@ -119,7 +119,7 @@ fn write(wanted: &Wanted, page: &ObjectPartsPage) -> String {
     answer.finish()
 }
 
-fn write_parts(list: &mut Document, wanted: &Wanted, count: u16, parts: &[ObjectPart]) {
+fn write_parts(list: &mut Document, wanted: &Wanted, count: u32, parts: &[ObjectPart]) {
     let last = parts.last().map(|part| part.number.get());
     list.value("PartsCount", count).value("PartNumberMarker", wanted.after);
     list.value("NextPartNumberMarker", last.unwrap_or(0)).value("MaxParts", wanted.max);

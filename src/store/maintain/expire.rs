@@ -15,6 +15,7 @@ use crate::store::meta::schema::{self, CompletedRecord, UploadRecord};
 use crate::store::meta::{Batch, Snapshot, Space, Visit, Write};
 use crate::store::multipart::{bury_upload, visit_parts};
 use crate::store::records::expiry;
+use crate::store::sessions::with_name_forgotten;
 
 /// The longest pause between two walks.
 const WALK_PAUSE_MAX: Duration = Duration::from_secs(60);
@@ -127,6 +128,15 @@ impl Expire {
             match schema::decode::<CompletedRecord>(record) {
                 Ok((_, completed)) if now.since(Timestamp(completed.completed)) >= COMPLETED_KEPT => {
                     batch.writes.push(Write::Delete(Space::Completed, key.to_vec()));
+                    if let Some(name) = completed.session.and_then(|session| session.name) {
+                        match with_name_forgotten(snapshot, Batch::default(), &name, completed.number) {
+                            Ok(forgotten) => {
+                                batch.requires.extend(forgotten.requires);
+                                batch.writes.extend(forgotten.writes);
+                            }
+                            Err(error) => tracing::error!(%error, "a session's name is unreadable"),
+                        }
+                    }
                 }
                 Ok(_) => {}
                 Err(error) => tracing::error!(%error, "a completed upload is unreadable"),

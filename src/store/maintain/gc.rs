@@ -24,7 +24,7 @@ use crate::store::meta::schema::{
 use crate::store::meta::{Batch, Snapshot, Space, Visit, Write, prefix_end};
 use crate::store::multipart::{bury_upload, signed};
 use crate::store::pins::Pins;
-use crate::store::{Store, manifest};
+use crate::store::{Store, manifest, sessions};
 
 /// How long an idle collector waits. Nobody rings for it: a wake-up for each overwrite would cost the writers more than the
 /// wait costs the disk.
@@ -148,7 +148,13 @@ impl Gc {
             }
             Space::Uploads => {
                 let (_, upload) = schema::decode::<UploadRecord>(record)?;
-                plan.parts(snapshot, upload.number, &HashSet::new())?
+                let state = plan.parts(snapshot, upload.number, &HashSet::new())?;
+                if let Some(session) = upload.session.filter(|_| state == RowState::Passed) {
+                    let remains = sessions::remains(snapshot, upload.number, &session)?;
+                    plan.batch.requires.extend(remains.requires);
+                    plan.batch.writes.extend(remains.writes);
+                }
+                state
             }
             Space::Completed => {
                 let (_, completed) = schema::decode::<CompletedRecord>(record)?;

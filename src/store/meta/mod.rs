@@ -53,11 +53,13 @@ pub enum Space {
     BucketDocuments = 13,
     /// What the ranks above keep for themselves: kind, name.
     Records = 14,
+    /// Sessions of the upload API: where an upload of one is, and which upload a name means.
+    Sessions = 15,
 }
 
 impl Space {
     /// All tables.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 16] = [
         Self::System,
         Self::Runs,
         Self::Buckets,
@@ -73,6 +75,7 @@ impl Space {
         Self::Counters,
         Self::BucketDocuments,
         Self::Records,
+        Self::Sessions,
     ];
 
     /// The table's name in engines that name their tables.
@@ -93,6 +96,7 @@ impl Space {
             Self::Counters => "counters",
             Self::BucketDocuments => "bucket-documents",
             Self::Records => "records",
+            Self::Sessions => "sessions",
         }
     }
 

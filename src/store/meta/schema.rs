@@ -19,12 +19,14 @@
 //! | Manifests | growing number, 8 | [`ManifestRecord`] |
 //! | Extents | manifest number, 8; index, 4 | [`ExtentsRecord`] |
 //! | Uploads | bucket number, 8; escaped key; upload number, 8 | [`UploadRecord`] |
-//! | Parts | upload number, 8; part number, 2; growing number, 8 | [`PartRecord`] |
+//! | Parts | upload number, 8; part number, 2 (from 65,535 on FF FF and 4); growing number, 8 | [`PartRecord`] |
 //! | Completed | upload number, 8 | [`CompletedRecord`] |
 //! | Grave | growing number, 8 | one byte with the space's number, then the buried record |
-//! | Counters | name; of what there is a counter each of, `references-` with a manifest's number, `usage-bytes-` and `usage-objects-` with a bucket's, 8, and `records-` with a kind, 1 | the value, 8 bytes, signed |
+//! | Counters | name; of what there is a counter each of, `references-` with a manifest's number, `usage-bytes-` and `usage-objects-` with a bucket's, 8, `records-` with a kind, 1, and `session-parts-`, `session-rows-` and `session-bytes-` with an open upload's, 8 | the value, 8 bytes, signed |
 //! | BucketDocuments | bucket number, 8; kind, 1 | [`BucketDocumentRecord`] |
 //! | Records | kind, 1; name | [`KeptRecord`] |
+//! | Sessions | `u`, upload number, 8 | [`SessionPlaceRecord`]: where an open upload of a session stands |
+//! | Sessions | `n`, digest of a name, 32 | [`SessionNameRecord`]; its revision is the upload's number |
 //!
 //! An escaped key is the key with each byte 00 written as 00 FF, then 00 01: so a key sorts before every longer key that
 //! begins with it, whatever follows in the row's key.
@@ -111,6 +113,22 @@ pub fn records_counter(kind: u8) -> Vec<u8> {
     name
 }
 
+/// Counters of an open upload of a session: parts that are there, rows they came in, and their bytes.
+pub fn session_counters(upload: u64) -> [Vec<u8>; 3] {
+    let name = |prefix: &[u8]| [prefix, upload.to_be_bytes().as_slice()].concat();
+    [name(b"session-parts-"), name(b"session-rows-"), name(b"session-bytes-")]
+}
+
+/// The row that says where an open upload of a session stands.
+pub fn session_place_key(upload: u64) -> Vec<u8> {
+    [b"u".as_slice(), &upload.to_be_bytes()].concat()
+}
+
+/// The row that says which upload a session's name means.
+pub fn session_name_key(name: &[u8; 32]) -> Vec<u8> {
+    [b"n".as_slice(), name].concat()
+}
+
 /// A growing number as a key.
 pub fn number_key(number: u64) -> Vec<u8> {
     number.to_be_bytes().to_vec()
@@ -166,17 +184,29 @@ pub fn key_of_row(row: &[u8]) -> Option<String> {
     None
 }
 
+/// What stands for the two bytes of a part number that has four.
+const LONG_NUMBER: [u8; 2] = [0xff; 2];
+
 /// The row of a staged part.
-pub fn part_key(upload: u64, number: u16, sequence: u64) -> Vec<u8> {
+pub fn part_key(upload: u64, number: u32, sequence: u64) -> Vec<u8> {
     let mut key = number_key(upload);
-    key.extend_from_slice(&number.to_be_bytes());
+    match u16::try_from(number).map(u16::to_be_bytes) {
+        Ok(short) if short != LONG_NUMBER => key.extend_from_slice(&short),
+        _ => {
+            key.extend_from_slice(&LONG_NUMBER);
+            key.extend_from_slice(&number.to_be_bytes());
+        }
+    }
     key.extend_from_slice(&sequence.to_be_bytes());
     key
 }
 
 /// The part number in a row of `Parts`.
-pub fn part_number_of_row(row: &[u8]) -> Option<u16> {
-    row.get(8..10)?.try_into().ok().map(u16::from_be_bytes)
+pub fn part_number_of_row(row: &[u8]) -> Option<u32> {
+    match row.get(8..10)?.try_into().ok()? {
+        LONG_NUMBER => row.get(10..14)?.try_into().ok().map(u32::from_be_bytes),
+        short => Some(u32::from(u16::from_be_bytes(short))),
+    }
 }
 
 /// The row of a manifest's extents.
@@ -397,7 +427,7 @@ pub struct ObjectRecord {
     pub md5: ByteArray<16>,
     /// Parts, for objects made by a multipart upload.
     #[n(2)]
-    pub parts: Option<u16>,
+    pub parts: Option<u32>,
     /// Milliseconds since 1970.
     #[n(3)]
     pub modified: u64,
@@ -455,7 +485,7 @@ pub struct ExtentRecord {
     pub len: u64,
     /// The part they came as.
     #[n(3)]
-    pub part: u16,
+    pub part: u32,
     /// The part's checksum.
     #[n(4)]
     pub checksum: ChecksumRecord,
@@ -490,6 +520,66 @@ pub struct UploadRecord {
     /// The promised type.
     #[n(5)]
     pub kind: Option<u8>,
+    /// What a protocol of the upload API keeps with it, where one began it.
+    #[n(6)]
+    pub session: Option<SessionRecord>,
+}
+
+/// What an upload has besides that belongs to a session.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct SessionRecord {
+    /// The bucket's name.
+    #[n(0)]
+    pub bucket: String,
+    /// What it is found by without its id.
+    #[n(1)]
+    pub name: Option<ByteArray<32>>,
+    /// Parts that make it complete, where that is known from the start.
+    #[n(2)]
+    pub total: Option<u32>,
+    /// As the rank above wrote it.
+    #[n(3)]
+    #[cbor(with = "minicbor::bytes")]
+    pub note: Vec<u8>,
+    /// Number of the completed upload that had the name before.
+    #[n(4)]
+    pub predecessor: Option<u64>,
+}
+
+/// A record of `Sessions` by upload.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct SessionPlaceRecord {
+    /// The bucket's name.
+    #[n(0)]
+    pub bucket: String,
+    /// The bucket's number.
+    #[n(1)]
+    pub bucket_number: u64,
+    /// The object's key.
+    #[n(2)]
+    pub key: String,
+}
+
+/// A record of `Sessions` by name.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct SessionNameRecord {
+    /// The upload's secret.
+    #[n(0)]
+    pub secret: u64,
+}
+
+/// The part that completed a session.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct LastPartRecord {
+    /// Its number.
+    #[n(0)]
+    pub number: u32,
+    /// Its bytes.
+    #[n(1)]
+    pub size: u64,
+    /// Their MD5.
+    #[n(2)]
+    pub md5: ByteArray<16>,
 }
 
 /// A record of `Parts`.
@@ -513,6 +603,9 @@ pub struct PartRecord {
     /// Milliseconds since 1970.
     #[n(5)]
     pub modified: u64,
+    /// Whether it may be a stray repetition of a part of the session's predecessor: other bytes may still take its place.
+    #[n(6)]
+    pub stray: Option<bool>,
 }
 
 /// A record of `Completed`.
@@ -538,7 +631,7 @@ pub struct CompletedRecord {
     pub md5: ByteArray<16>,
     /// Parts of the object.
     #[n(6)]
-    pub parts: u16,
+    pub parts: u32,
     /// The object's checksum.
     #[n(7)]
     pub checksum: ObjectChecksumRecord,
@@ -551,6 +644,12 @@ pub struct CompletedRecord {
     /// Milliseconds since 1970.
     #[n(10)]
     pub completed: u64,
+    /// That of the upload.
+    #[n(11)]
+    pub session: Option<SessionRecord>,
+    /// What completed it, where it belongs to a session.
+    #[n(12)]
+    pub last: Option<LastPartRecord>,
 }
 
 #[cfg(test)]

@@ -1,0 +1,350 @@
+//! A request to the upload API: its head, taken apart, its caller, and its body, not yet read.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use http::header::{ACCEPT_LANGUAGE, AUTHORIZATION};
+use http::request::Parts;
+use http::{HeaderMap, Method};
+use serde_json::{Map, Value};
+
+use super::Config;
+use super::error::Error;
+use super::generations::token;
+use super::judge::{Asker, Place};
+use super::query::{Query, decoded};
+use crate::auth::Identity;
+use crate::base::limits::API_BODY_MAX_BYTES;
+use crate::store::Store;
+use crate::store::types::{Attributes, Bucket, BucketName, ObjectKey, UploadId};
+use crate::wire::{Body, ConnectionInfo};
+
+/// Who asks.
+#[derive(Clone, Debug)]
+pub struct Caller {
+    /// On whose behalf.
+    pub identity: Identity,
+    /// The one thing that a token is for, where it is for one thing.
+    pub scope: Option<Scope>,
+}
+
+/// What a token is good for that is good for one thing alone.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Scope {
+    /// A generation, and the upload of its image.
+    Generation {
+        /// The generation.
+        uuid: String,
+        /// Its upload.
+        upload: Option<UploadId>,
+    },
+}
+
+impl Caller {
+    /// Whose credentials these are; nobody where there are none.
+    ///
+    /// # Errors
+    /// 401 for credentials that are no good.
+    pub fn of(config: &Config, headers: &HeaderMap) -> Result<Self, Error> {
+        let mut values = headers.get_all(AUTHORIZATION).iter();
+        let value = match (values.next(), values.next()) {
+            (None, _) => return Ok(config.anonymous()),
+            (Some(value), None) => value.to_str().map_err(|_| Error::unauthorized())?,
+            (Some(_), Some(_)) => return Err(Error::unauthorized()),
+        };
+        let (scheme, credentials) = value.split_once(' ').ok_or_else(Error::unauthorized)?;
+        let credentials = credentials.trim();
+        if scheme.eq_ignore_ascii_case("bearer") && token::is_generators(credentials) {
+            return token::caller(config, credentials);
+        }
+        let keyring = config.authenticator.keyring();
+        let key = match scheme.to_ascii_lowercase().as_str() {
+            "bearer" => keyring.bearer(credentials, config.clock.now()),
+            "basic" => {
+                let pair = STANDARD.decode(credentials).ok().and_then(|pair| String::from_utf8(pair).ok());
+                let pair = pair.ok_or_else(Error::unauthorized)?;
+                let (access_key, secret) = pair.split_once(':').ok_or_else(Error::unauthorized)?;
+                keyring.password(access_key, secret)
+            }
+            _ => None,
+        };
+        let identity = Identity::Key(key.ok_or_else(Error::unauthorized)?);
+        Ok(Self { identity, scope: None })
+    }
+}
+
+/// What a call gets to work with.
+#[derive(Debug)]
+pub struct Call {
+    /// The API.
+    pub config: Arc<Config>,
+    /// The method, or the one that `X-HTTP-Method-Override` puts in its place where a protocol has that.
+    pub method: Method,
+    /// The segments of the path, decoded.
+    pub path: Vec<String>,
+    /// Its query.
+    pub query: Query,
+    /// Its headers.
+    pub headers: HeaderMap,
+    /// Who sent it.
+    pub caller: Caller,
+    /// The connection it came by.
+    pub connection: Option<ConnectionInfo>,
+    body: Unread,
+}
+
+/// A body that nobody has asked for yet. What a call is asked for meanwhile may be asked on several threads; the body is one
+/// reader's.
+#[derive(Debug)]
+struct Unread(Mutex<Option<Body>>);
+
+impl Call {
+    /// Takes a request apart.
+    ///
+    /// # Errors
+    /// 400 for a path or a query that is no percent-encoded UTF-8.
+    pub fn read(config: Arc<Config>, head: Parts, body: Body, caller: Caller) -> Result<Self, Error> {
+        let path = head.uri.path().split('/').skip(1).map(decoded).collect::<Option<_>>();
+        Ok(Self {
+            config,
+            path: path.ok_or_else(|| Error::invalid("the path is not percent-encoded UTF-8"))?,
+            query: Query::parse(head.uri.query().unwrap_or_default())?,
+            method: head.method,
+            connection: head.extensions.get().copied(),
+            headers: head.headers,
+            caller,
+            body: Unread(Mutex::new(Some(body))),
+        })
+    }
+
+    /// The store.
+    pub fn store(&self) -> &Store {
+        &self.config.store
+    }
+
+    /// The caller asking for permission.
+    pub fn asker(&self) -> Asker<'_> {
+        Asker { identity: &self.caller.identity, headers: &self.headers, connection: self.connection }
+    }
+
+    /// Permission for an action of S3.
+    ///
+    /// # Errors
+    /// `AccessDenied`, also for a token that is for one thing alone.
+    pub fn permit(&self, action: &str, place: Place<'_>) -> Result<(), Error> {
+        if self.caller.scope.is_some() {
+            return Err(Error::denied("this token is for one generation alone"));
+        }
+        self.config.judge.permit(&self.asker(), action, place)
+    }
+
+    /// Permission for an action on an upload: that of S3, or a token that is for this very upload.
+    ///
+    /// # Errors
+    /// `AccessDenied`.
+    pub fn permit_upload(&self, action: &str, place: Place<'_>, id: UploadId) -> Result<(), Error> {
+        match &self.caller.scope {
+            Some(Scope::Generation { upload, .. }) if *upload == Some(id) => Ok(()),
+            _ => self.permit(action, place),
+        }
+    }
+
+    /// Settles whose an object to be is.
+    ///
+    /// # Errors
+    /// As [`super::judge::Judge::own`].
+    pub fn own(&self, bucket: &Bucket, key: &ObjectKey, attributes: &mut Attributes) -> Result<(), Error> {
+        self.config.judge.own(&self.asker(), bucket, key, attributes)
+    }
+
+    /// The bucket of this name, or the one that stands for none.
+    ///
+    /// # Errors
+    /// `NoSuchBucket`; 400 where there is no bucket by default.
+    pub fn bucket(&self, name: Option<&str>) -> Result<Bucket, Error> {
+        let name = match (name, &self.config.bucket) {
+            (Some(name), _) => {
+                BucketName::parse(name).ok_or_else(|| Error::field("bucket", "is not a bucket's name"))?
+            }
+            (None, Some(name)) => name.clone(),
+            (None, None) => return Err(Error::field("bucket", "must be given: the gateway has none by default")),
+        };
+        Ok(self.store().bucket(&name)?)
+    }
+
+    /// The body as a JSON object; no body is an empty one.
+    ///
+    /// # Errors
+    /// 400 for what is none, 413 for a body that is too long.
+    pub async fn fields(&self) -> Result<Fields, Error> {
+        Fields::parse(&self.take_body().collect(API_BODY_MAX_BYTES).await?)
+    }
+
+    /// The body, once; nothing afterwards. Asking it for a byte answers `Expect: 100-continue`.
+    pub fn take_body(&self) -> Body {
+        self.body.0.lock().unwrap_or_else(PoisonError::into_inner).take().unwrap_or_else(Body::empty)
+    }
+
+    /// Whether `Accept-Language` prefers Korean to English.
+    pub fn prefers_korean(&self) -> bool {
+        self.headers.get(ACCEPT_LANGUAGE).and_then(|value| value.to_str().ok()).is_some_and(prefers_korean)
+    }
+}
+
+/// The object's key that `name` is.
+///
+/// # Errors
+/// 400 that names the field.
+pub fn object_key(field: &str, text: &str) -> Result<ObjectKey, Error> {
+    ObjectKey::parse(text).ok_or_else(|| Error::field(field, "must have 1 to 1024 bytes"))
+}
+
+/// The upload that a text names.
+///
+/// # Errors
+/// `NoSuchUpload` for what cannot be an id.
+pub fn upload_id(text: &str) -> Result<UploadId, Error> {
+    UploadId::parse(text).ok_or_else(Error::no_such_upload)
+}
+
+/// The first of the languages with the highest weight (RFC 9110 section 12.5.4), `ko` against all others.
+fn prefers_korean(value: &str) -> bool {
+    let mut best: Option<(f32, bool)> = None;
+    for range in value.split(',') {
+        let (tag, parameters) = range.split_once(';').unwrap_or((range, ""));
+        let weight = parameters.trim().strip_prefix("q=").map_or(Some(1.0), |weight| weight.trim().parse().ok());
+        let Some(weight) = weight.filter(|weight: &f32| *weight > 0.0) else { continue };
+        let language = tag.trim().split('-').next().unwrap_or_default();
+        if best.is_none_or(|(highest, _)| weight > highest) {
+            best = Some((weight, language.eq_ignore_ascii_case("ko")));
+        }
+    }
+    best.is_some_and(|(_, korean)| korean)
+}
+
+/// The members of a JSON object. Those that nobody asks for are ignored.
+#[derive(Clone, Debug, Default)]
+pub struct Fields(pub Map<String, Value>);
+
+impl Fields {
+    /// Reads an object; no bytes are an empty one.
+    ///
+    /// # Errors
+    /// 400 for what is none.
+    pub fn parse(bytes: &[u8]) -> Result<Self, Error> {
+        if bytes.is_empty() {
+            return Ok(Self::default());
+        }
+        match serde_json::from_slice(bytes) {
+            Ok(Value::Object(fields)) => Ok(Self(fields)),
+            Ok(_) => Err(Error::invalid("the body must be a JSON object")),
+            Err(error) => Err(Error::invalid(format!("the body is not JSON: {error}"))),
+        }
+    }
+
+    /// A member that is there and not null.
+    pub fn value(&self, name: &str) -> Option<&Value> {
+        self.0.get(name).filter(|value| !value.is_null())
+    }
+
+    /// A text.
+    ///
+    /// # Errors
+    /// 400 that names the field, for another type.
+    pub fn text(&self, name: &str) -> Result<Option<&str>, Error> {
+        self.typed(name, "must be a text", Value::as_str)
+    }
+
+    /// A text that has to be there and not be empty.
+    ///
+    /// # Errors
+    /// 400 that names the field.
+    pub fn required(&self, name: &str) -> Result<&str, Error> {
+        self.text(name)?.filter(|text| !text.is_empty()).ok_or_else(|| Error::field(name, "is missing"))
+    }
+
+    /// True or false.
+    ///
+    /// # Errors
+    /// 400 that names the field, for another type.
+    pub fn boolean(&self, name: &str) -> Result<Option<bool>, Error> {
+        self.typed(name, "must be true or false", Value::as_bool)
+    }
+
+    /// A whole number from 0 on.
+    ///
+    /// # Errors
+    /// 400 that names the field, for anything else.
+    pub fn number(&self, name: &str) -> Result<Option<u64>, Error> {
+        self.typed(name, "must be a whole number", Value::as_u64)
+    }
+
+    /// A list.
+    ///
+    /// # Errors
+    /// 400 that names the field, for another type.
+    pub fn list(&self, name: &str) -> Result<Option<&Vec<Value>>, Error> {
+        self.typed(name, "must be a list", Value::as_array)
+    }
+
+    /// An object.
+    ///
+    /// # Errors
+    /// 400 that names the field, for another type.
+    pub fn object(&self, name: &str) -> Result<Option<&Map<String, Value>>, Error> {
+        self.typed(name, "must be an object", Value::as_object)
+    }
+
+    fn typed<'a, T>(
+        &'a self,
+        name: &str,
+        expected: &str,
+        read: impl Fn(&'a Value) -> Option<T>,
+    ) -> Result<Option<T>, Error> {
+        let Some(value) = self.value(name) else { return Ok(None) };
+        read(value).map(Some).ok_or_else(|| Error::field(name, expected))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_language_of_the_highest_weight_wins() {
+        for (value, korean) in [
+            ("ko", true),
+            ("ko-KR,ko;q=0.9,en-US;q=0.8,en;q=0.7", true),
+            ("en-US,en;q=0.9,ko;q=0.8", false),
+            ("en;q=0.1, KO-kr;q=0.5", true),
+            ("ko;q=0", false),
+            ("ko;q=x, en", false),
+            ("*", false),
+            ("", false),
+        ] {
+            assert_eq!(prefers_korean(value), korean, "{value}");
+        }
+    }
+
+    #[test]
+    fn wrong_types_name_their_field() {
+        let fields = Fields::parse(br#"{"a":1,"b":"x","c":null,"d":-1,"e":[],"f":{}}"#).unwrap();
+        assert_eq!((fields.number("a").unwrap(), fields.text("b").unwrap()), (Some(1), Some("x")));
+        assert!(fields.text("c").unwrap().is_none() && fields.text("z").unwrap().is_none());
+        for error in [
+            fields.text("a").unwrap_err(),
+            fields.number("b").unwrap_err(),
+            fields.number("d").unwrap_err(),
+            fields.list("f").unwrap_err(),
+            fields.object("e").unwrap_err(),
+            fields.required("c").unwrap_err(),
+        ] {
+            assert_eq!(error.status(), 400);
+            assert!(error.message().starts_with('"'), "{}", error.message());
+        }
+        for bad in ["[]", "1", "{", "\"x\""] {
+            assert!(Fields::parse(bad.as_bytes()).is_err(), "{bad}");
+        }
+    }
+}
