@@ -14,10 +14,10 @@
 mod backoff;
 pub mod bmp;
 pub mod cpu;
+pub mod cuda;
 pub mod endpoint;
 mod gateway;
 mod order;
-pub mod cuda;
 pub mod params;
 mod part;
 pub mod pattern;
