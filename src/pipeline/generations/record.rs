@@ -1,8 +1,8 @@
 //! A generation as it is kept: what was asked for, on whose behalf, and how far it is. One record each, in JSON, with members
 //! that later versions may add to.
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
@@ -12,8 +12,6 @@ use crate::auth::{Identity, KeyIdentity, Keyring, Session};
 use crate::base::clock::Timestamp;
 use crate::store::error::Error as StoreError;
 use crate::store::types::{BucketName, ObjectKey, UploadId};
-
-use std::sync::Arc;
 
 /// Where a generation is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -247,13 +245,6 @@ impl Record {
     }
 }
 
-impl Callback {
-    /// The sealed secret.
-    pub(in crate::pipeline) fn sealed_secret(&self) -> Option<Vec<u8>> {
-        STANDARD.decode(self.secret.as_ref()?).ok()
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -272,7 +263,7 @@ mod tests {
         assert_eq!(Record::read(&record.bytes().unwrap()).unwrap(), record);
         assert_eq!((record.status, record.part_count(), record.started_ms), (Status::Running, 3, Some(2)));
         assert_eq!([1, 2, 3, 4].map(|number| record.part_bytes(number)), [30, 30, 10, 0]);
-        assert_eq!(record.callback.clone().unwrap().sealed_secret(), Some(vec![1, 2]));
+        assert_eq!(record.callback.clone().unwrap().secret.as_deref(), Some("AQI="));
         assert_eq!(record.place().unwrap().key.as_str(), "a.bmp");
         let least = r#"{"uuid":"u","status":"PENDING","image":{},"volume_bytes":70,"part_size_bytes":30,"bucket":"b",
             "key":"k","upload":"u","s3_base":"","created_ms":1,"of a later version":[]}"#;
