@@ -23,7 +23,7 @@ use crate::store::fsio::real::RealFs;
 use crate::telemetry::metrics::Metrics;
 use crate::wire::Body;
 use crate::wire::base_url::BaseUrl;
-use crate::wire::destination::{Destinations, Outbound};
+use crate::wire::destination::Outbound;
 use crate::wire::trust::{self, TrustError, TrustSource};
 
 /// Letters of the token that a gateway and its own generator agree on.
@@ -55,20 +55,17 @@ pub(super) fn trust_source(config: &Config) -> TrustSource {
     })
 }
 
-/// The endpoint of these settings, which asks for `token`. Beside `generator-allow` it may call `own`, the listeners of the
-/// gateway that it is part of.
+/// The endpoint of these settings, which asks for `token`.
 pub(super) fn endpoint(
     config: &Config,
     token: Option<&Secret>,
-    own: &[BaseUrl],
     renderer: Arc<Renderer>,
     clock: Arc<dyn Clock>,
     rng: Arc<dyn Rng>,
 ) -> Endpoint {
-    let allowed = own.iter().fold(config.generator_allow.clone(), Destinations::and_host);
     Endpoint::new(EndpointConfig {
         token: token.map(|token| token.expose().to_owned()),
-        outbound: Outbound::new(allowed, trust_source(config)),
+        outbound: Outbound::new(config.generator_allow.clone(), trust_source(config)),
         callback_base: config.callback_base_url.clone(),
         renderer,
         clock,
@@ -150,7 +147,7 @@ async fn run(config: Config, stop: StopSignal, reload: Bell) -> Result<(), Error
     if config.generator_token.is_none() {
         tracing::warn!("no generator-token: every process of this machine may order images");
     }
-    let endpoint = endpoint(&config, config.generator_token.as_ref(), &[], Arc::clone(&renderer), clock, rng);
+    let endpoint = endpoint(&config, config.generator_token.as_ref(), Arc::clone(&renderer), clock, rng);
     let running = server.serve(endpoint.handler());
     stop.started();
     print_ready(&config, &addresses, &renderer)?;
