@@ -155,10 +155,7 @@ impl Listener {
                 return None;
             }
             let quiet = tokio::select! {
-                changed = self.latest.changed() => {
-                    changed.ok()?;
-                    false
-                }
+                changed = self.latest.changed() => changed.map(|()| false).ok()?,
                 _ = self.stop.wait_for(|stop| *stop) => return None,
                 () = tokio::time::sleep(self.heartbeat) => true,
             };

@@ -13,6 +13,7 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 
+use super::base_url::BaseUrl;
 use super::client::Peer;
 use super::network::Network;
 use super::trust::{TrustError, TrustSource};
@@ -84,6 +85,19 @@ impl Destinations {
             }
         }
         all
+    }
+
+    /// These, and the hosts of these URLs by whatever name or address they have there.
+    #[must_use]
+    pub fn with_hosts<'a>(mut self, urls: impl IntoIterator<Item = &'a BaseUrl>) -> Self {
+        for url in urls {
+            let Ok(url) = HttpUrl::parse(&url.to_string()) else { continue };
+            match url.address() {
+                Some(address) => self.networks.extend(Network::parse(&address.to_string())),
+                None => self.names.push(url.name().to_owned()),
+            }
+        }
+        self
     }
 
     /// This machine.
