@@ -240,6 +240,17 @@ pub const CHUNK_MISSING_SHOWN_MAX: usize = 100;
 /// Parts of a presigned session where its client does not say how large they are: of this size, or larger where there would be
 /// more than [`PARTS_MAX`].
 pub const SESSION_PART_SIZE_BYTES: u64 = 8 << 20;
+/// What a tus PATCH brings is sealed each time this much has come: so much is lost at most when the connection ends with the
+/// gateway. Uploads that would have too many pieces get larger ones.
+pub const TUS_PIECE_BYTES: u64 = 64 << 20;
+/// `Upload-Metadata`, as it comes.
+pub const TUS_METADATA_MAX_BYTES: usize = 6 << 10;
+/// `Upload-Concat`, as it comes: over a hundred partial uploads.
+pub const TUS_CONCAT_MAX_BYTES: usize = 8 << 10;
+/// What a form of FilePond may contain beside its file.
+pub const FILEPOND_FIELDS_MAX_BYTES: usize = 16 << 10;
+/// An id that FilePond was given, metadata included.
+pub const FILEPOND_ID_MAX_BYTES: usize = 4 << 10;
 /// Width and height of a generated image: what browsers and the common decoders of BMP take.
 pub const IMAGE_SIDE_MAX_PIXELS: u32 = 65_535;
 /// A generated image's file: BMP counts its bytes in 32 bits.
@@ -374,3 +385,7 @@ pub const CALLBACKS_CONCURRENT_PER_HOST: usize = 2;
 pub const CALLBACKS_PENDING_MAX: usize = 8000;
 /// Callbacks that were given up and are kept; beyond them the oldest are forgotten.
 pub const CALLBACKS_DEAD_MAX: usize = 1000;
+/// Opening a GPU: the driver may have to wake the device and to compile the kernel for it, which takes seconds.
+pub const GPU_OPEN_TIMEOUT: Duration = Duration::from_secs(60);
+/// One piece on a GPU, which takes milliseconds: a device that needs longer is given up, and the CPU goes on.
+pub const GPU_PIECE_TIMEOUT: Duration = Duration::from_secs(10);

@@ -86,8 +86,12 @@ pub async fn answer(call: Call) -> Result<Response<Body>, Error> {
 
 /// The key of a new file: two files of one name do not meet.
 fn new_key(call: &Call, filename: &str) -> Result<ObjectKey, Error> {
-    let unique = draw(call.config.rng.as_ref(), LETTERS_AND_DIGITS, UNIQUE_LETTERS);
-    object_key("filename", &format!("{unique}-{filename}"))
+    object_key("filename", &format!("{}-{filename}", unique(call)))
+}
+
+/// Letters and digits that nothing else begins with.
+pub(super) fn unique(call: &Call) -> String {
+    draw(call.config.rng.as_ref(), LETTERS_AND_DIGITS, UNIQUE_LETTERS)
 }
 
 fn named(call: &Call, id: &str) -> Result<Named, Error> {

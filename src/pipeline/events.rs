@@ -155,7 +155,10 @@ impl Listener {
                 return None;
             }
             let quiet = tokio::select! {
-                changed = self.latest.changed() => changed.map(|()| false).ok()?,
+                changed = self.latest.changed() => {
+                    changed.ok()?;
+                    false
+                }
                 _ = self.stop.wait_for(|stop| *stop) => return None,
                 () = tokio::time::sleep(self.heartbeat) => true,
             };

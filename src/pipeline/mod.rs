@@ -20,7 +20,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::FutureExt as _;
-use http::{Request, Response, StatusCode};
+use http::{Method, Request, Response, StatusCode};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
@@ -50,6 +50,7 @@ pub mod judge;
 pub mod links;
 pub mod query;
 pub mod sessions;
+pub mod tus;
 
 /// What the upload API is made of.
 pub struct Config {
@@ -113,6 +114,7 @@ enum Route {
     Chunks,
     Sessions,
     Companion,
+    Tus,
     Generations,
 }
 
@@ -123,6 +125,7 @@ impl Route {
             "upload-chunk" => Some(Self::Chunks),
             "s3" if companion::is_companions(path) => Some(Self::Companion),
             "s3" => Some(Self::Sessions),
+            "files" => Some(Self::Tus),
             "bmp" => Some(Self::Generations),
             _ => None,
         }
@@ -134,6 +137,7 @@ impl Route {
             Self::Chunks => "FormChunk",
             Self::Sessions => "UploadSession",
             Self::Companion => "Companion",
+            Self::Tus => "Tus",
             Self::Generations => "Generation",
         }
     }
@@ -181,6 +185,7 @@ impl Pipeline {
                 Route::Chunks => chunks::answer(call).await,
                 Route::Sessions => sessions::answer(call).await,
                 Route::Companion => companion::answer(call).await,
+                Route::Tus => tus::answer(call).await,
                 Route::Generations => self.generations.answer(call).await,
             }
         };
@@ -194,10 +199,13 @@ impl Pipeline {
                 Some("a panic".to_owned()),
             ))
         });
-        let (response, code) = match answered {
+        let (mut response, code) = match answered {
             Ok(response) => (response, None),
             Err(error) => (error.response(), Some(error.code())),
         };
+        if route == Route::Tus && method != Method::OPTIONS {
+            tus::dress(&mut response);
+        }
         self.config.metrics.request(route.name(), response.status().as_u16(), started.elapsed());
         let (status, expected) = (response.status().as_u16(), response.body().remaining());
         response.map(|body| {

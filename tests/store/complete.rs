@@ -93,10 +93,7 @@ fn find_parts(rig: &Rig, source: &[u8]) {
     for number in [1, 2, 511, 512, 513, 1024, 1025, 9_999, 10_000] {
         let object = rig.store.open_object(&rig.bucket, &parse("many")).unwrap();
         let found = object.part(PartNumber::new(number).unwrap()).unwrap().unwrap();
-        assert_eq!(
-            (found.number.get(), found.range.clone()),
-            (u32::try_from(number).unwrap(), (number - 1) * part..number * part)
-        );
+        assert_eq!((found.number.get(), found.range.clone()), (number as u32, (number - 1) * part..number * part));
         let bytes = &source[usize::try_from(found.range.start).unwrap()..usize::try_from(found.range.end).unwrap()];
         assert_eq!(found.checksum, Some(Checksum::of(ChecksumAlgorithm::Crc64Nvme, bytes)));
     }

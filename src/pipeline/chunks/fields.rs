@@ -1,7 +1,8 @@
 //! The fields of a form chunk: our own names, Dropzone's and Resumable.js', told apart by which are there.
 //!
 //! Sources: Dropzone's `params` option (<https://github.com/dropzone/dropzone>), the README of
-//! <https://github.com/23/resumable.js>. A field given twice is refused: two readers could take different ones.
+//! <https://github.com/23/resumable.js>, which says everything twice, in the query and in the form. A field given twice with
+//! different values is refused: two readers could take different ones.
 
 use std::collections::BTreeMap;
 
@@ -43,11 +44,11 @@ pub(super) enum Expected {
 }
 
 impl Fields {
-    /// Adds a field.
+    /// Adds a field, which may be there with the same value.
     pub(super) fn add(&mut self, name: &str, value: &str) -> Result<(), Error> {
         match self.0.insert(name.to_owned(), value.to_owned()) {
-            None => Ok(()),
-            Some(_) => Err(Error::field(name, "is given twice")),
+            Some(before) if before != value => Err(Error::field(name, "is given twice, with different values")),
+            _ => Ok(()),
         }
     }
 
@@ -245,7 +246,9 @@ mod tests {
             let error = read(&pairs, None).unwrap_err();
             assert!(error.contains(says), "{name}={value}: {error}");
         }
-        assert!(read(&[("key", "a"), ("key", "a")], None).unwrap_err().contains("twice"));
+        assert!(read(&[("key", "a"), ("key", "b")], None).unwrap_err().contains("twice"));
+        // Resumable.js sends each of its fields in the query and in the form.
+        assert!(read(&[("key", "a"), ("key", "a")], None).is_ok());
     }
 
     #[test]
