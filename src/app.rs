@@ -14,6 +14,7 @@ mod keys;
 mod monitor;
 mod offline;
 mod tls;
+mod uploads;
 mod workers;
 
 use std::io::Write as _;
@@ -28,9 +29,7 @@ use crate::base::limits::{READ_BUFFERS_KEPT, READ_UNIT_BYTES};
 use crate::base::offload::Offload;
 use crate::base::rng::{Rng, SystemRng};
 use crate::base::worker::{Bell, Next, Worker as _};
-use crate::config::{Config, Credentials, StartBucket, reachable};
-use crate::pipeline::links::Addresses;
-use crate::pipeline::{self, Pipeline};
+use crate::config::{Config, Credentials, StartBucket};
 use crate::s3::cors::Defaults;
 use crate::s3::rules::RulesCache;
 use crate::s3::shares::Shares;
@@ -59,10 +58,10 @@ use admin::{Admin, public_read_policy};
 use api::Api;
 use data_dir::{DataDir, DataDirError};
 pub use generator::generate;
-use judge::S3Judge;
 use keys::KeysError;
 use keys::master::{self, MasterError};
 pub use offline::{Offline, admin_socket};
+use uploads::Uploads;
 use workers::{Driven, Pace};
 
 /// Conditions of readiness.
@@ -186,8 +185,9 @@ async fn run(config: Config, stop: StopSignal, reload: Bell) -> Result<(), Error
     let keyring = keyring(&data_dir, &credentials, &opened.store, rng.as_ref())?;
     let admin = Admin::new(Arc::clone(&opened.store), Arc::clone(&keyring), Arc::clone(&rng))?;
     let s3_config = mount(&front, &config, &keyring, &opened.store, cors, &clock, &rng, &metrics, &health);
-    let pipeline = pipeline(&config, &s3_config, &keyring, &s3_addrs, &api_addrs);
-    mounted.open(pipeline, Arc::clone(&admin), keyring, clock);
+    let Uploads { pipeline, generator } = uploads::uploads(&config, &s3_config, &keyring, &s3_addrs, &api_addrs);
+    let working = pipeline.start()?;
+    mounted.open(pipeline, generator.clone(), Arc::clone(&admin), keyring, clock);
     let socket = admin_listener(&data_dir, &admin);
     health.holds(STORE);
     stop.started();
@@ -196,6 +196,11 @@ async fn run(config: Config, stop: StopSignal, reload: Bell) -> Result<(), Error
     stop.wait().await;
     tracing::info!("draining");
     health.fails(DRAINING, "the gateway is stopping");
+    working.stop().await;
+    if let Some(generator) = generator {
+        // What it was about to draw is drawn after the next start, from the parts that are there.
+        generator.stop(Duration::ZERO).await;
+    }
     drain(s3, api, config.drain_timeout).await;
     if let Some(socket) = socket {
         socket.drain(API_DRAIN_TIMEOUT).await;
@@ -483,43 +488,6 @@ fn mount(
         })
     });
     Arc::clone(s3.config())
-}
-
-/// The upload API, beside the S3 port that it is about.
-fn pipeline(
-    config: &Config,
-    s3: &Arc<S3Config>,
-    keyring: &Arc<Keyring>,
-    s3_addrs: &[SocketAddr],
-    api_addrs: &[SocketAddr],
-) -> Pipeline {
-    let tls = config.tls.is_some();
-    // A server has at least one listener.
-    let first = |addrs: &[SocketAddr]| addrs.first().copied().unwrap_or_else(|| ([127, 0, 0, 1], 0).into());
-    let (s3_listener, api_listener) = (first(s3_addrs), first(api_addrs));
-    let own = |listener: SocketAddr| BaseUrl::of_address(tls, reachable(listener));
-    let addresses = Addresses {
-        public: config.public_urls.first().cloned(),
-        api_public: config.api_public_url.clone(),
-        internal: config.internal_url.clone().unwrap_or_else(|| own(s3_listener)),
-        api_internal: own(api_listener),
-        s3_listener,
-        api_listener,
-        tls,
-    };
-    Pipeline::new(pipeline::Config {
-        store: Arc::clone(&s3.store),
-        authenticator: Authenticator::new(Arc::clone(keyring), config.region.clone()),
-        judge: Arc::new(S3Judge::new(Arc::clone(s3))),
-        bucket: config.buckets.first().map(|bucket| bucket.name.clone()),
-        region: config.region.clone(),
-        addresses,
-        presign_expires: config.presign_expires,
-        expire_uploads: config.expire_uploads,
-        metrics: s3.metrics.clone(),
-        clock: Arc::clone(&s3.clock),
-        rng: Arc::clone(&s3.rng),
-    })
 }
 
 /// S3 first: health and metrics answer while it drains. What is left of the time is for uploads on the other port.

@@ -4,20 +4,30 @@
 use std::io::Write as _;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
+use http::{Request, Response, StatusCode};
+use tokio::sync::OnceCell;
+
+use super::admin::refusal;
 use super::{Error, StopSignal, launch, server_on, tls};
 use crate::base::clock::{Clock, SystemClock};
 use crate::base::limits::{RENDER_SLOT_BYTES, RENDER_SLOTS, TLS_FILE_MAX_BYTES};
-use crate::base::rng::{Rng, SystemRng};
+use crate::base::rng::{LETTERS_AND_DIGITS, Rng, SystemRng, draw};
 use crate::base::worker::Bell;
 use crate::config::{Config, Secret};
-use crate::generator::endpoint::{Endpoint, EndpointConfig};
+use crate::generator::endpoint::{CANCEL, Endpoint, EndpointConfig, GENERATE};
 use crate::generator::render::{BackendChoice, Renderer, RendererConfig};
 use crate::store::fsio::Fs;
 use crate::store::fsio::real::RealFs;
 use crate::telemetry::metrics::Metrics;
-use crate::wire::destination::Outbound;
+use crate::wire::Body;
+use crate::wire::base_url::BaseUrl;
+use crate::wire::destination::{Destinations, Outbound};
 use crate::wire::trust::{self, TrustError, TrustSource};
+
+/// Letters of the token that a gateway and its own generator agree on.
+const TOKEN_LETTERS: usize = 40;
 
 /// Generates until SIGTERM or SIGINT.
 pub fn generate(config: Config) -> Result<(), Error> {
@@ -45,17 +55,20 @@ pub(super) fn trust_source(config: &Config) -> TrustSource {
     })
 }
 
-/// The endpoint of these settings, which asks for `token`.
+/// The endpoint of these settings, which asks for `token`. Beside `generator-allow` it may call `own`, the listeners of the
+/// gateway that it is part of.
 pub(super) fn endpoint(
     config: &Config,
     token: Option<&Secret>,
+    own: &[BaseUrl],
     renderer: Arc<Renderer>,
     clock: Arc<dyn Clock>,
     rng: Arc<dyn Rng>,
 ) -> Endpoint {
+    let allowed = own.iter().fold(config.generator_allow.clone(), Destinations::and_host);
     Endpoint::new(EndpointConfig {
         token: token.map(|token| token.expose().to_owned()),
-        outbound: Outbound::new(config.generator_allow.clone(), trust_source(config)),
+        outbound: Outbound::new(allowed, trust_source(config)),
         callback_base: config.callback_base_url.clone(),
         renderer,
         clock,
@@ -68,6 +81,60 @@ pub(super) async fn renderer() -> Result<Arc<Renderer>, Error> {
     let config = RendererConfig { choice: BackendChoice::Auto, slots: RENDER_SLOTS, slot_bytes: RENDER_SLOT_BYTES };
     let opened = tokio::task::spawn_blocking(move || Renderer::open(config)).await.map_err(std::io::Error::other)?;
     Ok(opened.map_err(std::io::Error::other)?)
+}
+
+/// The generator of a gateway that has no other, on the gateway's own API port. What it takes is made with the first order:
+/// most gateways never draw an image, and a GPU takes its time.
+pub(super) struct Embedded {
+    config: Config,
+    own: Vec<BaseUrl>,
+    token: Secret,
+    clock: Arc<dyn Clock>,
+    rng: Arc<dyn Rng>,
+    endpoint: OnceCell<Endpoint>,
+}
+
+impl Embedded {
+    /// `urls` are where the gateway itself is reached: parts and reports may always go there.
+    pub(super) fn new(config: &Config, urls: &[BaseUrl], clock: Arc<dyn Clock>, rng: Arc<dyn Rng>) -> Self {
+        let random = || Secret::new(draw(rng.as_ref(), LETTERS_AND_DIGITS, TOKEN_LETTERS));
+        let token = config.generator_token.clone().unwrap_or_else(random);
+        Self { config: config.clone(), own: urls.to_vec(), token, clock, rng, endpoint: OnceCell::new() }
+    }
+
+    /// What it asks for as bearer token.
+    pub(super) fn token(&self) -> &Secret {
+        &self.token
+    }
+
+    /// Whether a path is one of its own.
+    pub(super) fn answers(path: &str) -> bool {
+        [GENERATE, CANCEL].contains(&path)
+    }
+
+    /// Answers an order.
+    pub(super) async fn answer(&self, request: Request<Body>) -> Response<Body> {
+        let made = self.endpoint.get_or_try_init(|| async {
+            let renderer = renderer().await?;
+            let (clock, rng) = (Arc::clone(&self.clock), Arc::clone(&self.rng));
+            Ok::<_, Error>(endpoint(&self.config, Some(&self.token), &self.own, renderer, clock, rng))
+        });
+        match made.await {
+            Ok(endpoint) => endpoint.answer(request).await,
+            Err(error) => {
+                tracing::error!(%error, "the generator cannot be made");
+                let message = "the generator cannot be made; the log says why";
+                refusal(StatusCode::SERVICE_UNAVAILABLE, "ServiceUnavailable", message)
+            }
+        }
+    }
+
+    /// Ends what is under way.
+    pub(super) async fn stop(&self, within: Duration) {
+        if let Some(endpoint) = self.endpoint.get() {
+            endpoint.stop(within).await;
+        }
+    }
 }
 
 async fn run(config: Config, stop: StopSignal, reload: Bell) -> Result<(), Error> {
@@ -83,7 +150,7 @@ async fn run(config: Config, stop: StopSignal, reload: Bell) -> Result<(), Error
     if config.generator_token.is_none() {
         tracing::warn!("no generator-token: every process of this machine may order images");
     }
-    let endpoint = endpoint(&config, config.generator_token.as_ref(), Arc::clone(&renderer), clock, rng);
+    let endpoint = endpoint(&config, config.generator_token.as_ref(), &[], Arc::clone(&renderer), clock, rng);
     let running = server.serve(endpoint.handler());
     stop.started();
     print_ready(&config, &addresses, &renderer)?;

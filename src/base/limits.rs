@@ -319,3 +319,73 @@ pub const RETRY_AFTER_MAX: Duration = Duration::from_secs(60);
 pub const PART_DAMAGED_MAX: u32 = 5;
 /// How often in a row a part's URL is renewed because it is refused.
 pub const PART_RENEWALS_MAX: u32 = 3;
+
+/// Generations that are not over yet, waiting or under way; further ones are turned away for a while.
+pub const GENERATIONS_UNFINISHED_MAX: usize = 1000;
+/// Generations of the history. Beyond them the oldest that are over are forgotten, so that there is always a record left of
+/// [`RECORDS_MAX`] for those that are not.
+pub const GENERATIONS_KEPT_MAX: usize = 9000;
+/// Generations of one page of the history where nobody says.
+pub const GENERATIONS_PAGE_DEFAULT: usize = 100;
+/// Generations that one page looks at: those that the caller may not see count too.
+pub const GENERATIONS_LOOKED_AT_MAX: usize = 2000;
+/// Why a generation failed, as far as it is kept.
+pub const GENERATION_ERROR_MAX_CHARACTERS: usize = 1000;
+/// Generations that are looked after at a moment: asking a generator may take a while.
+pub const GENERATIONS_PURSUED_CONCURRENT: usize = 8;
+/// How often a generation under way is looked at.
+pub const GENERATION_LOOK_INTERVAL: Duration = Duration::from_secs(2);
+/// How long a generation may go without a part before its generator is asked again; it doubles each time in a row ...
+pub const GENERATION_SILENCE_MIN: Duration = Duration::from_secs(10);
+/// ... up to this.
+pub const GENERATION_SILENCE_MAX: Duration = Duration::from_secs(60);
+/// How long one may go without a part, and without a generator that is busy, before it has failed.
+pub const GENERATION_STALLED_MAX: Duration = Duration::from_secs(3600);
+/// ... and however busy the generator is.
+pub const GENERATION_AGE_MAX: Duration = Duration::from_secs(24 * 3600);
+/// Asking a generator.
+pub const GENERATOR_ANSWER_TIMEOUT: Duration = Duration::from_secs(30);
+/// ... that is to stop: the generation is over whether it hears of it or not.
+pub const GENERATOR_CANCEL_TIMEOUT: Duration = Duration::from_secs(5);
+/// The answer of a generator, or of who is called back.
+pub const PEER_ANSWER_MAX_BYTES: usize = 64 << 10;
+/// The pause before a generator is asked again that is busy or cannot be reached ...
+pub const GENERATOR_PAUSE_MIN: Duration = Duration::from_secs(1);
+/// ... which doubles up to this, and is never longer, whatever the generator asks for.
+pub const GENERATOR_PAUSE_MAX: Duration = Duration::from_secs(30);
+
+/// Events of one generation that can be replayed: a status now and then, and 820 parts of at least 5 MiB.
+pub const EVENTS_KEPT_MAX: usize = 2048;
+/// Generations that are over and whose events can still be replayed one by one.
+pub const EVENT_LOGS_KEPT_MAX: usize = 64;
+/// Listeners to events.
+pub const EVENT_LISTENERS_MAX: usize = 1024;
+/// How often a listener hears something, so that it, and what is between, knows that the connection is alive.
+pub const EVENTS_HEARTBEAT: Duration = Duration::from_secs(15);
+/// Events that are written in one piece.
+pub const EVENTS_PIECE_BYTES: usize = 16 << 10;
+
+/// Where a callback goes.
+pub const CALLBACK_URL_MAX_BYTES: usize = 2048;
+/// What signs it.
+pub const CALLBACK_SECRET_MAX_BYTES: usize = 256;
+/// One try to deliver a callback.
+pub const CALLBACK_TIMEOUT: Duration = Duration::from_secs(10);
+/// The pause before the second try ...
+pub const CALLBACK_PAUSE_MIN: Duration = Duration::from_secs(1);
+/// ... which doubles up to this.
+pub const CALLBACK_PAUSE_MAX: Duration = Duration::from_secs(600);
+/// How long it is tried.
+pub const CALLBACK_PATIENCE: Duration = Duration::from_secs(24 * 3600);
+/// Callbacks on their way at a time ...
+pub const CALLBACKS_CONCURRENT: usize = 16;
+/// ... and those of them that go to one host: one that does not answer must not hold up the others.
+pub const CALLBACKS_CONCURRENT_PER_HOST: usize = 2;
+/// Callbacks that wait, and generations that will have one; further ones are turned away for a while.
+pub const CALLBACKS_PENDING_MAX: usize = 8000;
+/// Callbacks that were given up and are kept; beyond them the oldest are forgotten.
+pub const CALLBACKS_DEAD_MAX: usize = 1000;
+/// Opening a GPU: the driver may have to wake the device and to compile the kernel for it, which takes seconds.
+pub const GPU_OPEN_TIMEOUT: Duration = Duration::from_secs(60);
+/// One piece on a GPU, which takes milliseconds: a device that needs longer is given up, and the CPU goes on.
+pub const GPU_PIECE_TIMEOUT: Duration = Duration::from_secs(10);

@@ -120,7 +120,7 @@ fn alike(params: &Params, y: u32) -> Option<u32> {
     match params.kind {
         kind::SOLID | kind::GRADIENT_HORIZONTAL | kind::EBU => Some(0),
         kind::GRADIENT_VERTICAL => Some(pixel(params, 0, y)),
-        kind::CHECKERBOARD => Some(y / params.cell & 1),
+        kind::CHECKERBOARD => Some((y / params.cell) & 1),
         kind::GRID => Some(u32::from(y % params.cell < params.line)),
         kind::SMPTE => Some(bars::smpte_band(params, y)),
         _ => None,
@@ -138,9 +138,11 @@ fn pack24(pixels: &[u32], bytes: &mut [u8]) {
     let (fours, few) = pixels.as_chunks::<4>();
     let (twelves, rest) = bytes.as_chunks_mut::<12>();
     for ([a, b, c, d], twelve) in fours.iter().zip(twelves) {
-        let words = [a | (b << 24), (b >> 8) | (c << 16), (c >> 16) | (d << 8)];
-        for (place, byte) in twelve.iter_mut().zip(words.into_iter().flat_map(u32::to_le_bytes)) {
-            *place = byte;
+        let front = u64::from(*a) | (u64::from(*b) << 24) | (u64::from(*c) << 48);
+        let back = (c >> 16) | (d << 8);
+        if let Some((eight, four)) = twelve.split_first_chunk_mut::<8>() {
+            *eight = front.to_le_bytes();
+            four.copy_from_slice(&back.to_le_bytes());
         }
     }
     for (pixel, place) in few.iter().zip(rest.as_chunks_mut::<3>().0) {

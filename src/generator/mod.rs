@@ -14,6 +14,7 @@
 mod backoff;
 pub mod bmp;
 pub mod cpu;
+pub mod cuda;
 pub mod endpoint;
 mod gateway;
 mod order;

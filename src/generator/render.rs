@@ -1,8 +1,12 @@
 //! Pieces of images in memory, as they are sent: which back end makes them, and the fixed number of buffers they live in.
 //!
 //! A piece holds its buffer until the last clone of its bytes is dropped; who asks for a piece while all are out waits. So
-//! memory is `slots` times `slot_bytes`, however many pieces are wanted. Pieces are made on blocking threads, as many at a time
-//! as there are cores.
+//! memory is `slots` times `slot_bytes`, however many pieces are wanted. The CPU makes pieces on blocking threads, as many at a
+//! time as there are cores. A GPU has slots of its own, and what it fails at is made again by the CPU: the bytes are the same.
+//! The CPU's slots come into being when the first piece needs one, so whoever has a GPU pays for both only after it failed.
+
+#[cfg(test)]
+mod tests;
 
 use std::ops::Range;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -11,6 +15,7 @@ use bytes::Bytes;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::cpu;
+use super::cuda::{Gpu, Opening};
 use super::params::Params;
 use crate::wire::image::Image;
 
@@ -91,7 +96,12 @@ pub struct Rendered {
 /// The one place where back ends part.
 enum Backend {
     Cpu,
+    /// A GPU, while it is well; the CPU makes what it does not.
+    Cuda(Opening),
 }
+
+/// The device that is used: CUDA puts the fastest first.
+const DEVICE: usize = 0;
 
 /// Makes pieces of images.
 pub struct Renderer {
@@ -104,15 +114,22 @@ pub struct Renderer {
 }
 
 impl Renderer {
-    /// A renderer; an error only where a GPU is demanded and none can be used.
+    /// A renderer; an error only where a GPU is demanded and none can be used. A GPU that is demanded is waited for; else it
+    /// is opened meanwhile, and the first piece waits for it.
     pub fn open(config: RendererConfig) -> Result<Arc<Self>, RenderError> {
         let backend = match config.choice {
             BackendChoice::Cpu => Backend::Cpu,
+            BackendChoice::Auto if Gpu::is_driver_present() => {
+                Backend::Cuda(Opening::start(DEVICE, config.slots.max(1), config.slot_bytes))
+            }
             BackendChoice::Auto => {
-                tracing::info!(reason = "it is not built in", "no GPU can be used, so the CPU draws images");
+                tracing::info!(reason = "there is no CUDA driver library", "the CPU draws images");
                 Backend::Cpu
             }
-            BackendChoice::Cuda => return Err(RenderError::NoGpu("it is not built in".to_owned())),
+            BackendChoice::Cuda => {
+                let gpu = Gpu::open(DEVICE, config.slots.max(1), config.slot_bytes).map_err(RenderError::NoGpu)?;
+                Backend::Cuda(Opening::done(gpu))
+            }
         };
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         Ok(Arc::new(Self {
@@ -125,18 +142,28 @@ impl Renderer {
 
     /// Who makes the bytes, as long as nothing fails.
     pub fn backend(&self) -> BackendKind {
-        match self.backend {
-            Backend::Cpu => BackendKind::Cpu,
+        match &self.backend {
+            Backend::Cuda(opening) if opening.is_pending() || opening.now().is_some() => BackendKind::Cuda,
+            Backend::Cuda(_) | Backend::Cpu => BackendKind::Cpu,
+        }
+    }
+
+    /// The same, once it is known whether a GPU can be used.
+    pub async fn settled(&self) -> BackendKind {
+        match &self.backend {
+            Backend::Cuda(opening) if opening.gpu().await.is_some() => BackendKind::Cuda,
+            Backend::Cuda(_) | Backend::Cpu => BackendKind::Cpu,
         }
     }
 
     /// The device, for people: `CPU, 16 cores`.
     pub fn describe(&self) -> String {
-        match self.backend {
-            Backend::Cpu => {
-                let cores = std::thread::available_parallelism().map_or(1, usize::from);
-                format!("CPU, {cores} core{}", if cores == 1 { "" } else { "s" })
-            }
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        let cpu = || format!("CPU, {cores} core{}", if cores == 1 { "" } else { "s" });
+        match &self.backend {
+            Backend::Cuda(opening) if opening.is_pending() => "a GPU that is being opened".to_owned(),
+            Backend::Cuda(opening) => opening.now().map_or_else(cpu, |gpu| gpu.describe().to_owned()),
+            Backend::Cpu => cpu(),
         }
     }
 
@@ -149,8 +176,13 @@ impl Renderer {
     /// and then gives its slot back.
     pub async fn render(&self, image: &Arc<Image>, range: Range<u64>) -> Result<Rendered, RenderError> {
         let bytes = self.checked(image, &range)?;
-        match self.backend {
-            Backend::Cpu => self.render_on_cpu(image, range.start, bytes).await,
+        let on_gpu = match &self.backend {
+            Backend::Cuda(opening) => render_on_gpu(opening, image, range.clone()).await,
+            Backend::Cpu => None,
+        };
+        match on_gpu {
+            Some(bytes) => Ok(Rendered { bytes, backend: BackendKind::Cuda }),
+            None => self.render_on_cpu(image, range.start, bytes).await,
         }
     }
 
@@ -173,6 +205,21 @@ impl Renderer {
         });
         let slot = work.await.map_err(|error| RenderError::Lost(error.to_string()))?;
         Ok(Rendered { bytes: Bytes::from_owner(slot), backend: BackendKind::Cpu })
+    }
+}
+
+/// The bytes, where the GPU can make them.
+async fn render_on_gpu(opening: &Opening, image: &Image, range: Range<u64>) -> Option<Bytes> {
+    if range.is_empty() {
+        return None;
+    }
+    let gpu = opening.gpu().await?;
+    match gpu.render(image, &Params::of(image), range).await {
+        Ok(bytes) => Some(bytes),
+        Err(error) => {
+            tracing::warn!(%error, is_given_up = gpu.is_dead(), "a piece of an image failed on the GPU: the CPU makes it");
+            None
+        }
     }
 }
 

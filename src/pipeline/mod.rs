@@ -21,12 +21,14 @@ use std::time::Duration;
 
 use futures_util::FutureExt as _;
 use http::{Method, Request, Response, StatusCode};
+use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use crate::auth::{Authenticator, Identity};
 use crate::base::clock::Clock;
 use crate::base::rng::Rng;
 use crate::store::Store;
+use crate::store::error::Error as StoreError;
 use crate::store::types::BucketName;
 use crate::telemetry::access::Access;
 use crate::telemetry::metrics::Metrics;
@@ -34,12 +36,16 @@ use crate::wire::{Body, ConnectionInfo};
 
 use call::{Call, Caller};
 use error::Error;
+use generations::Generations;
 use judge::Judge;
 
 pub mod call;
+mod callbacks;
 pub mod chunks;
 pub mod companion;
 pub mod error;
+mod events;
+pub mod generations;
 pub mod judge;
 pub mod links;
 pub mod query;
@@ -64,6 +70,8 @@ pub struct Config {
     pub presign_expires: Duration,
     /// How long an idle upload stays.
     pub expire_uploads: Duration,
+    /// Where generations are made, and who may be told of their ends.
+    pub generations: generations::Settings,
     /// Requests are counted here.
     pub metrics: Metrics,
     /// The time.
@@ -82,6 +90,22 @@ impl fmt::Debug for Config {
 #[derive(Clone, Debug)]
 pub struct Pipeline {
     config: Arc<Config>,
+    generations: Generations,
+}
+
+/// What works beside the answers: orders generations, and delivers callbacks.
+#[derive(Debug)]
+pub struct Working {
+    generations: Generations,
+    tasks: JoinSet<()>,
+}
+
+impl Working {
+    /// Ends it: what was under way is gone on with at the next start. Whoever listens to events hears the end of them.
+    pub async fn stop(mut self) {
+        self.generations.stop();
+        while self.tasks.join_next().await.is_some() {}
+    }
 }
 
 /// Which part of the API answers a path.
@@ -91,6 +115,7 @@ enum Route {
     Sessions,
     Companion,
     Tus,
+    Generations,
 }
 
 impl Route {
@@ -101,6 +126,7 @@ impl Route {
             "s3" if companion::is_companions(path) => Some(Self::Companion),
             "s3" => Some(Self::Sessions),
             "files" => Some(Self::Tus),
+            "bmp" => Some(Self::Generations),
             _ => None,
         }
     }
@@ -112,6 +138,7 @@ impl Route {
             Self::Sessions => "UploadSession",
             Self::Companion => "Companion",
             Self::Tus => "Tus",
+            Self::Generations => "Generation",
         }
     }
 }
@@ -119,7 +146,21 @@ impl Route {
 impl Pipeline {
     /// An upload API.
     pub fn new(config: Config) -> Self {
-        Self { config: Arc::new(config) }
+        let config = Arc::new(config);
+        Self { generations: Generations::new(Arc::clone(&config)), config }
+    }
+
+    /// Reads what generations and callbacks there are, and goes on with them. Until then `/bmp` answers that the gateway is
+    /// starting.
+    ///
+    /// # Errors
+    /// Where their records cannot be read.
+    pub fn start(&self) -> Result<Working, StoreError> {
+        self.generations.load()?;
+        let mut tasks = JoinSet::new();
+        tasks.spawn(self.generations.clone().run());
+        tasks.spawn(self.generations.deliver());
+        Ok(Working { generations: self.generations.clone(), tasks })
     }
 
     /// Whether a path is of this API.
@@ -145,6 +186,7 @@ impl Pipeline {
                 Route::Sessions => sessions::answer(call).await,
                 Route::Companion => companion::answer(call).await,
                 Route::Tus => tus::answer(call).await,
+                Route::Generations => self.generations.answer(call).await,
             }
         };
         // What a panicking call held is dropped with it; nothing half changed is seen again.

@@ -177,6 +177,7 @@ async fn patch(call: &Call, id: &str, body: Body) -> Result<Response<Body>, Erro
     // Where all is there, no bytes are welcome, as FilePond and some clients of tus send them at the end.
     let over = matches!(upload.session.state, SessionState::Completed { .. });
     if over || (upload.is_partial() && upload.note.length == Some(offset)) {
+        receive::nothing(body).await?;
         return Ok(at(call, &Progress { offset, completed: over }));
     }
     let coming = coming.unwrap_or_default();
@@ -188,6 +189,7 @@ async fn patch(call: &Call, id: &str, body: Body) -> Result<Response<Body>, Erro
         call.store().put_session_note(upload.session.id, upload.note.with_length(length).write()).await?;
     }
     if upload.is_partial() && length == Some(offset) {
+        receive::nothing(body).await?;
         return Ok(at(call, &Progress { offset, completed: false }));
     }
     let incoming = Incoming {

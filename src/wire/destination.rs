@@ -13,7 +13,9 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 
+use super::base_url::BaseUrl;
 use super::client::Peer;
+use super::host::split_port;
 use super::network::Network;
 use super::trust::{TrustError, TrustSource};
 use super::url::HttpUrl;
@@ -90,6 +92,18 @@ impl Destinations {
     pub fn loopback() -> Self {
         let networks = ["127.0.0.0/8", "::1"].into_iter().filter_map(Network::parse).collect();
         Self { names: Vec::new(), networks }
+    }
+
+    /// These, and the host of this URL.
+    #[must_use]
+    pub fn and_host(mut self, base: &BaseUrl) -> Self {
+        let host = split_port(base.host()).0;
+        match Destination::parse(host) {
+            Some(Destination::Name(name)) => self.names.push(name),
+            Some(Destination::Network(network)) => self.networks.push(network),
+            None => {}
+        }
+        self
     }
 
     /// Whether the URL's host may be allowed, as far as that can be told without a resolver.
@@ -293,6 +307,17 @@ mod tests {
         assert!(!admits(&named, "h.example", &["0.0.0.0"]) && !admits(&named, "h.example", &["ff02::1"]));
         for other in ["x.h.example", "h.example.evil", "hh.example"] {
             assert!(!named.may_be_allowed(&url(&format!("http://{other}/"))), "{other}");
+        }
+        let own = ["http://10.0.0.5:9000", "http://[2001:db8::5]", "https://Wharf:81"]
+            .map(|url| BaseUrl::parse(url).unwrap());
+        let own = own.iter().fold(Destinations::default(), Destinations::and_host);
+        for (host, address, admitted) in [
+            ("10.0.0.5", "10.0.0.5", true),
+            ("x", "2001:db8::5", true),
+            ("wharf", "192.0.2.1", true),
+            ("x", "10.0.0.6", false),
+        ] {
+            assert_eq!(admits(&own, host, &[address]), admitted, "{host}");
         }
         let many: Vec<String> = (1..100).map(|last| format!("127.0.0.{last}")).collect();
         let many = many.iter().map(|address| SocketAddr::new(address.parse().unwrap(), 80)).collect();

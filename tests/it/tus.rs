@@ -93,6 +93,7 @@ fn an_upload_from_its_beginning_to_its_end() {
     // What is complete stays, and says so.
     gateway.patch(path, 100_000, "").send().ok(204);
     refused(&gateway.patch(path, 100_000, "x").send(), 413, "EntityTooLarge");
+    refused(&gateway.patch(path, 100_000, "x").chunked().send(), 413, "EntityTooLarge");
     refused(&gateway.patch(path, 70_000, bytes(30_000, 2)).send(), 409, "Conflict");
     refused(&gateway.tus("DELETE", path).send(), 403, "AccessDenied");
     look("100000");

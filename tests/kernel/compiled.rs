@@ -27,7 +27,7 @@ fn the_kernel_turns_by_the_same_angles() {
 }
 
 /// A piece of the source, and what a slip of the pen makes of it.
-const SLIPS: [(&str, &str); 43] = [
+const SLIPS: [(&str, &str); 46] = [
     ("index >= n16", "index > n16"),
     ("HEADER_BYTES 54", "HEADER_BYTES 53"),
     ("HEADER_BYTES - offset >= 16 ? 16", "HEADER_BYTES - offset >= 16 ? 15"),
@@ -69,6 +69,9 @@ const SLIPS: [(&str, &str); 43] = [
     ("65536 - weight", "65535 - weight"),
     ("round < 10", "round < 9"),
     ("u32 a = x / 4", "u32 a = x / 2"),
+    ("disc < 1 << 24", "disc < 1 << 25"),
+    ("q < 1 << 28 && ", ""),
+    ("y2 >> 2)", "y2 >> 1)"),
     ("step < 255", "step < 254"),
     ("* (i64)p->step >> 17);\n    i64 at_y", "* (i64)p->step >> 16);\n    i64 at_y"),
 ];

@@ -3,10 +3,8 @@
 use super::super::params::{Params, kind};
 use super::super::pattern::{from_centre, grey, noise, philox, pixel, rings};
 
-/// Points whose direction is found at a time.
-const DIRECTIONS: usize = 8;
-/// Blocks of random words made at a time.
-const BLOCKS: usize = 4;
+/// Pixels of a spoke that are drawn one by one, where their ends do not decide.
+const SPOKE_PIXELS: usize = 8;
 
 /// What the drawing of any row of an image needs, made once.
 pub(super) enum Drawing<'a> {
@@ -14,7 +12,7 @@ pub(super) enum Drawing<'a> {
     Plain(&'a Params),
     /// The levels of all phases.
     Zoneplate(&'a Params, Vec<u32>),
-    /// Directions, several at a time.
+    /// From one edge of a spoke to the next.
     Siemens(&'a Params),
     /// What is interpolated.
     Noise(Clouds<'a>),
@@ -73,38 +71,59 @@ fn zoneplate(params: &Params, levels: &[u32], x: u32, y: u32, pixels: &mut [u32]
     }
 }
 
-/// As [`rings::direction`], step by step for several points, which compilers turn into SIMD.
+/// Spokes are as wide as a row is long, but for the few rows and pixels about the centre: the ends of a run decide where both lie
+/// well inside of one spoke.
 fn siemens(params: &Params, x: u32, y: u32, pixels: &mut [u32]) {
     let dy = from_centre(y, params.height) as i32;
-    let mut dx = from_centre(x, params.width) as i32;
-    for places in pixels.chunks_mut(DIRECTIONS) {
-        let dxs: [i32; DIRECTIONS] = std::array::from_fn(|index| dx + 2 * index as i32);
-        for (place, direction) in places.iter_mut().zip(directions(dxs, dy)) {
-            *place = grey(255 * (1 - rings::is_dark(direction, params.cell)));
-        }
-        dx += 2 * DIRECTIONS as i32;
-    }
+    let spokes = Spokes { spokes: params.cell, dy, margin: direction_margin(dy) };
+    spokes.draw(from_centre(x, params.width) as i32, pixels);
 }
 
-fn directions(dxs: [i32; DIRECTIONS], dy: i32) -> [u32; DIRECTIONS] {
-    let mirrored = dxs.map(|dx| dx >> 31);
-    let mut points = [[0_i32; DIRECTIONS]; 2];
-    let [xs, ys] = &mut points;
-    for ((x, y), (dx, mirrored)) in xs.iter_mut().zip(ys.iter_mut()).zip(dxs.into_iter().zip(mirrored)) {
-        *x = ((dx << 13) ^ mirrored) - mirrored;
-        *y = ((dy << 13) ^ mirrored) - mirrored;
-    }
-    let mut turned = mirrored.map(|mirrored| (mirrored as u32) << 31);
-    for (step, angle) in rings::ARC_TANGENTS.into_iter().enumerate() {
-        for ((x, y), turned) in xs.iter_mut().zip(ys.iter_mut()).zip(turned.iter_mut()) {
-            let below = *y >> 31;
-            let (along, across) = (*x >> step, *y >> step);
-            *x += (across ^ below) - below;
-            *y -= (along ^ below) - below;
-            *turned = turned.wrapping_add((angle ^ below as u32).wrapping_sub(below as u32));
+/// Twice how far [`rings::direction`] may be off in this row, in turns of 2^-32: the last of its turns and the rounding of their
+/// table, below 2^-21 turns, and a unit in each of 20 shifts of a vector at least 2^13 times as long as `dy`, below 2^-10 turns
+/// divided by `dy`. The true direction goes one way along a row, so the directions between two points are between theirs but for
+/// this.
+fn direction_margin(dy: i32) -> u64 {
+    2 * ((1 << 11) + (1 << 22) / u64::from(dy.unsigned_abs().max(1)))
+}
+
+struct Spokes {
+    spokes: u32,
+    dy: i32,
+    margin: u64,
+}
+
+impl Spokes {
+    fn draw(&self, dx: i32, pixels: &mut [u32]) {
+        let last = dx + 2 * (pixels.len() as i32 - 1);
+        let ends = (pixels.len() > SPOKE_PIXELS).then(|| (self.inside(dx), self.inside(last)));
+        match ends {
+            None => {
+                for (place, index) in pixels.iter_mut().zip(0..) {
+                    *place = self.color(dx + 2 * index);
+                }
+            }
+            Some((Some(first), Some(last))) if first == last => pixels.fill(self.color(dx)),
+            Some(_) => {
+                let half = pixels.len() / 2;
+                let (left, right) = pixels.split_at_mut(half);
+                self.draw(dx, left);
+                self.draw(dx + 2 * half as i32, right);
+            }
         }
     }
-    turned
+
+    fn color(&self, dx: i32) -> u32 {
+        grey(255 * (1 - rings::is_dark(rings::direction(dx, self.dy), self.spokes)))
+    }
+
+    /// The spoke that a point lies in, if it is farther from its edges than a direction may be off.
+    fn inside(&self, dx: i32) -> Option<u64> {
+        let (turn, spokes) = (u64::from(rings::direction(dx, self.dy)), 2 * u64::from(self.spokes));
+        let spoke = |turn: u64| (turn * spokes) >> 32;
+        let (low, high) = (turn.checked_sub(self.margin)?, turn + self.margin);
+        (spoke(low) == spoke(high)).then(|| spoke(turn))
+    }
 }
 
 /// Noise, of which neighbours in a row share the points of the lattice, and rows the weights.
@@ -151,16 +170,12 @@ impl<'a> Clouds<'a> {
     }
 }
 
-/// Each block serves four pixels, and several blocks are made at a time.
+/// Each block serves four pixels.
 fn random(params: &Params, x: u32, y: u32, pixels: &mut [u32]) {
     let key = philox::key(params.seed);
-    let mut counter = x / 4;
-    for places in pixels.chunks_mut(4 * BLOCKS) {
-        let blocks: [[u32; 4]; BLOCKS] =
-            std::array::from_fn(|index| philox::block([counter + index as u32, y, 0, 0], key));
-        for (place, word) in places.iter_mut().zip(blocks.as_flattened()) {
+    for (four, counter) in pixels.chunks_mut(4).zip(x / 4..) {
+        for (place, word) in four.iter_mut().zip(philox::block([counter, y, 0, 0], key)) {
             *place = word & 0x00ff_ffff;
         }
-        counter += BLOCKS as u32;
     }
 }

@@ -177,11 +177,18 @@ __device__ static u32 random_color(const Params *p, u32 x, u32 y) {
 /* src/generator/pattern/mandelbrot.rs */
 __device__ static u32 wave(u32 value) { return (value & 256) == 0 ? value & 255 : 255 - (value & 255); }
 
+__device__ static i32 is_in_main_body(i64 x, i64 y) {
+    i64 from_quarter = x - (1 << 26), from_minus_one = x + (1 << 28), y2 = y * y >> 28;
+    i64 q = (from_quarter * from_quarter >> 28) + y2, disc = (from_minus_one * from_minus_one >> 28) + y2;
+    return disc < 1 << 24 || (q < 1 << 28 && q * (q + from_quarter) >> 28 < y2 >> 2);
+}
+
 __device__ static u32 mandelbrot(const Params *p, u32 x, u32 y) {
     i64 at_x = p->centre_x + (from_centre(x, p->width) * (i64)p->step >> 17);
     i64 at_y = p->centre_y - (from_centre(y, p->height) * (i64)p->step >> 17);
     i64 real = 0, imaginary = 0, real2, imaginary2;
     u32 step;
+    if (is_in_main_body(at_x, at_y)) return 0;
     for (step = 0; step < 255; step++) {
         real2 = real * real >> 28;
         imaginary2 = imaginary * imaginary >> 28;

@@ -102,6 +102,17 @@ pub(super) async fn receive(incoming: Incoming) -> Result<Progress, Error> {
     })
 }
 
+/// Takes a body without bytes in.
+///
+/// # Errors
+/// 413 for one that has some.
+pub(super) async fn nothing(mut body: Body) -> Result<(), Error> {
+    match body.next().await {
+        Some(Ok(_)) => Err(too_many_bytes()),
+        Some(Err(_)) | None => Ok(()),
+    }
+}
+
 /// More bytes than the upload takes.
 pub(super) fn too_many_bytes() -> Error {
     let message = "the body has more bytes than the upload takes";
