@@ -8,6 +8,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a failed assumption is the test's answer")]
 #![allow(clippy::indexing_slicing, clippy::panic, reason = "the same")]
 
+mod api;
 mod bucket;
 mod certificate;
 mod digests;
@@ -24,6 +25,8 @@ mod acl;
 mod admin;
 mod admin_api;
 mod admin_offline;
+mod api_callers;
+mod api_cors;
 mod attacks;
 mod auth_header;
 mod auth_presigned;
@@ -34,6 +37,7 @@ mod bucket_policy;
 mod bucket_tagging;
 mod buckets;
 mod checksums;
+mod companion;
 mod complete_upload;
 mod conditional_deletes;
 mod conditional_races;
@@ -73,7 +77,10 @@ mod tls_self_signed;
 mod trailers;
 mod unbuilt;
 mod upload_checksums;
+mod upload_chunk;
+mod upload_chunk_fields;
 mod upload_listings;
 mod upload_part_copy;
 mod upload_parts;
+mod upload_sessions;
 mod virtual_host;
