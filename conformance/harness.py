@@ -123,8 +123,8 @@ def body(seed, size):
 class Server:
     """One running wharf."""
 
-    def __init__(self, binary, data_dir, log, arguments):
-        command = [binary, "serve", "--data-dir", str(data_dir), "--s3-listen", "127.0.0.1:0", "--api-listen", "127.0.0.1:0"]
+    def __init__(self, binary, data_dir, log, arguments, listen):
+        command = [binary, "serve", "--data-dir", str(data_dir), "--s3-listen", listen[0], "--api-listen", listen[1]]
         self.log = log
         started = time.monotonic()
         with open(log, "ab") as stderr:
@@ -254,10 +254,10 @@ class Scenario:
 
     # -- the server --------------------------------------------------------------------------------------------------
 
-    def start(self, *arguments):
-        """Starts wharf on free ports over `work/data`; the clients below follow it."""
+    def start(self, *arguments, listen=("127.0.0.1:0", "127.0.0.1:0")):
+        """Starts wharf over `work/data`, on free ports or on those of `listen`; the clients below follow it."""
         flags = [*arguments, *self.tls_flags()]
-        self.server = Server(self.wharf, self.work / "data", self.work / "server.log", flags)
+        self.server = Server(self.wharf, self.work / "data", self.work / "server.log", flags, listen)
         self._clients = {}
         os.environ["AWS_SHARED_CREDENTIALS_FILE"] = str(self.server.credentials)
         if self.ca:
@@ -284,10 +284,23 @@ class Scenario:
         server, self.server = self.server, None
         server.kill()
 
+    def kill_and_start(self, *arguments, between=None):
+        """Kills wharf and starts it on the same ports, for clients that know it by its address."""
+        listen = [address.split("://")[1] for address in (self.server.s3, self.server.api)]
+        self.kill()
+        if between:
+            between()
+        return self.start(*arguments, listen=listen)
+
     @property
     def ca(self):
         """The certificate authority to trust, None over HTTP."""
         return str(self._certificates / "ca.pem") if self.scheme == "https" else None
+
+    @property
+    def server_certificate(self):
+        """wharf's own certificate of the HTTPS half."""
+        return self._certificates / "server.pem"
 
     def keys(self):
         """The access key and secret key wharf made at its first start."""
@@ -295,6 +308,27 @@ class Scenario:
         access = re.search(r"^aws_access_key_id\s*=\s*(\S+)$", text, re.MULTILINE)
         secret = re.search(r"^aws_secret_access_key\s*=\s*(\S+)$", text, re.MULTILINE)
         return access.group(1), secret.group(1)
+
+    def token(self):
+        """A bearer token for the API with all rights of the root key, as `wharf key token` makes it."""
+        return self.administer("key", "token", self.keys()[0]).strip()
+
+    def administer(self, *words):
+        """What a command of the administration prints, asked of the running wharf."""
+        command = [self.wharf, *words, "--data-dir", str(self.server.data_dir)]
+        made = subprocess.run(command, capture_output=True, text=True, timeout=60, cwd=self.work)
+        self.equal(f"exit status of wharf {' '.join(words[:2])}", made.returncode if made.returncode == 0 else made.stderr, 0)
+        return made.stdout
+
+    def api_call(self, method, path, content=None, fields=None, **headers):
+        """One request to the API port by urllib3: status, headers, body. Underscores of headers' names are dashes; `fields` make a form."""
+        import urllib3
+
+        pool = urllib3.PoolManager(ca_certs=self.ca, retries=False, timeout=120)
+        headers = {name.replace("_", "-"): value for name, value in headers.items()}
+        what = {"fields": fields} if fields is not None else {"body": content}
+        answer = pool.request(method, path if "://" in path else self.server.api + path, headers=headers, redirect=False, **what)
+        return answer.status, answer.headers, answer.data
 
     def blob_files(self):
         """Files below the data dir's `blobs`."""

@@ -376,11 +376,14 @@ class Driver(Client):
     #: The command line, without the settings, which are its last argument, as JSON.
     command = []
 
-    def open(self):
+    def settings(self):
+        """What the client needs to know of the server."""
         access, secret = self.t.keys()
-        settings = {"endpoint": self.t.server.s3, "bucket": BUCKET, "access": access, "secret": secret, "ca": self.t.ca, "part_size": PART}
+        return {"endpoint": self.t.server.s3, "bucket": BUCKET, "access": access, "secret": secret, "ca": self.t.ca, "part_size": PART}
+
+    def open(self):
         with open(self.t.work / "driver.log", "wb") as log:
-            command = [*map(str, self.command), json.dumps(settings)]
+            command = [*map(str, self.command), json.dumps(self.settings(), default=str)]
             self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, cwd=self.t.work, env=self.environment())
         self._version = self._answer()
 

@@ -8,11 +8,13 @@
 mod admin;
 mod api;
 mod data_dir;
+mod generator;
 mod judge;
 mod keys;
 mod monitor;
 mod offline;
 mod tls;
+mod uploads;
 mod workers;
 
 use std::io::Write as _;
@@ -27,9 +29,7 @@ use crate::base::limits::{READ_BUFFERS_KEPT, READ_UNIT_BYTES};
 use crate::base::offload::Offload;
 use crate::base::rng::{Rng, SystemRng};
 use crate::base::worker::{Bell, Next, Worker as _};
-use crate::config::{Config, Credentials, StartBucket, reachable};
-use crate::pipeline::links::Addresses;
-use crate::pipeline::{self, Pipeline};
+use crate::config::{Config, Credentials, StartBucket};
 use crate::s3::cors::Defaults;
 use crate::s3::rules::RulesCache;
 use crate::s3::shares::Shares;
@@ -57,10 +57,11 @@ use admin::socket::AdminSocket;
 use admin::{Admin, public_read_policy};
 use api::Api;
 use data_dir::{DataDir, DataDirError};
-use judge::S3Judge;
+pub use generator::generate;
 use keys::KeysError;
 use keys::master::{self, MasterError};
 pub use offline::{Offline, admin_socket};
+use uploads::Uploads;
 use workers::{Driven, Pace};
 
 /// Conditions of readiness.
@@ -124,6 +125,14 @@ impl Error {
 
 /// Serves until SIGTERM or SIGINT.
 pub fn serve(config: Config) -> Result<(), Error> {
+    launch(config, run)
+}
+
+/// Runs a server of this process to its end: log, file limit, runtime and signals around it.
+fn launch<F>(config: Config, run: impl FnOnce(Config, StopSignal, Bell) -> F) -> Result<(), Error>
+where
+    F: Future<Output = Result<(), Error>>,
+{
     log::init(&config.log).map_err(|error| Error::Setting(format!("--log: {error}")))?;
     raise_file_limit();
     let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -131,18 +140,18 @@ pub fn serve(config: Config) -> Result<(), Error> {
         .max_blocking_threads(BLOCKING_THREADS_MAX)
         .thread_name("wharf")
         .build()?;
-    let served = runtime.block_on(async {
+    let ran = runtime.block_on(async {
         let reload = Bell::default();
         let stop = stop_signal(config.tls.is_some().then(|| reload.clone()))?;
         tokio::select! {
-            served = run(config, stop.clone(), reload) => served,
+            ran = run(config, stop.clone(), reload) => ran,
             // Before there is anything to drain, a signal ends the start at once.
             () = stop.during_start() => Ok(()),
         }
     });
     runtime.shutdown_background();
     log::flush(LAST_LINES_MAX);
-    served
+    ran
 }
 
 async fn run(config: Config, stop: StopSignal, reload: Bell) -> Result<(), Error> {
@@ -176,8 +185,9 @@ async fn run(config: Config, stop: StopSignal, reload: Bell) -> Result<(), Error
     let keyring = keyring(&data_dir, &credentials, &opened.store, rng.as_ref())?;
     let admin = Admin::new(Arc::clone(&opened.store), Arc::clone(&keyring), Arc::clone(&rng))?;
     let s3_config = mount(&front, &config, &keyring, &opened.store, cors, &clock, &rng, &metrics, &health);
-    let pipeline = pipeline(&config, &s3_config, &keyring, &s3_addrs, &api_addrs);
-    mounted.open(pipeline, Arc::clone(&admin), keyring, clock);
+    let Uploads { pipeline, generator } = uploads::uploads(&config, &s3_config, &keyring, &s3_addrs, &api_addrs);
+    let working = pipeline.start()?;
+    mounted.open(pipeline, generator.clone(), Arc::clone(&admin), keyring, clock);
     let socket = admin_listener(&data_dir, &admin);
     health.holds(STORE);
     stop.started();
@@ -186,6 +196,11 @@ async fn run(config: Config, stop: StopSignal, reload: Bell) -> Result<(), Error
     stop.wait().await;
     tracing::info!("draining");
     health.fails(DRAINING, "the gateway is stopping");
+    working.stop().await;
+    if let Some(generator) = generator {
+        // What it was about to draw is drawn after the next start, from the parts that are there.
+        generator.stop(Duration::ZERO).await;
+    }
     drain(s3, api, config.drain_timeout).await;
     if let Some(socket) = socket {
         socket.drain(API_DRAIN_TIMEOUT).await;
@@ -201,18 +216,26 @@ async fn run(config: Config, stop: StopSignal, reload: Bell) -> Result<(), Error
 
 /// Both listeners, bound before anything slow begins.
 fn bind(config: &Config, tls: Option<Arc<rustls::ServerConfig>>, metrics: &Metrics) -> Result<(Server, Server), Error> {
-    let bind = |listen: &[SocketAddr]| {
-        Server::bind(server::Config {
-            listen: listen.to_vec(),
-            tls: tls.clone(),
-            limits: server::Limits {
-                uncapped: Networks::loopback().and(&config.trusted_proxies),
-                ..server::Limits::default()
-            },
-            metrics: metrics.clone(),
-        })
-    };
-    Ok((bind(&config.s3_listen)?, bind(&config.api_listen)?))
+    let s3 = server_on(&config.s3_listen, tls.clone(), config, metrics)?;
+    Ok((s3, server_on(&config.api_listen, tls, config, metrics)?))
+}
+
+/// A bound server.
+fn server_on(
+    listen: &[SocketAddr],
+    tls: Option<Arc<rustls::ServerConfig>>,
+    config: &Config,
+    metrics: &Metrics,
+) -> std::io::Result<Server> {
+    Server::bind(server::Config {
+        listen: listen.to_vec(),
+        tls,
+        limits: server::Limits {
+            uncapped: Networks::loopback().and(&config.trusted_proxies),
+            ..server::Limits::default()
+        },
+        metrics: metrics.clone(),
+    })
 }
 
 /// The catalog and the thread that commits to it.
@@ -465,43 +488,6 @@ fn mount(
         })
     });
     Arc::clone(s3.config())
-}
-
-/// The upload API, beside the S3 port that it is about.
-fn pipeline(
-    config: &Config,
-    s3: &Arc<S3Config>,
-    keyring: &Arc<Keyring>,
-    s3_addrs: &[SocketAddr],
-    api_addrs: &[SocketAddr],
-) -> Pipeline {
-    let tls = config.tls.is_some();
-    // A server has at least one listener.
-    let first = |addrs: &[SocketAddr]| addrs.first().copied().unwrap_or_else(|| ([127, 0, 0, 1], 0).into());
-    let (s3_listener, api_listener) = (first(s3_addrs), first(api_addrs));
-    let own = |listener: SocketAddr| BaseUrl::of_address(tls, reachable(listener));
-    let addresses = Addresses {
-        public: config.public_urls.first().cloned(),
-        api_public: config.api_public_url.clone(),
-        internal: config.internal_url.clone().unwrap_or_else(|| own(s3_listener)),
-        api_internal: own(api_listener),
-        s3_listener,
-        api_listener,
-        tls,
-    };
-    Pipeline::new(pipeline::Config {
-        store: Arc::clone(&s3.store),
-        authenticator: Authenticator::new(Arc::clone(keyring), config.region.clone()),
-        judge: Arc::new(S3Judge::new(Arc::clone(s3))),
-        bucket: config.buckets.first().map(|bucket| bucket.name.clone()),
-        region: config.region.clone(),
-        addresses,
-        presign_expires: config.presign_expires,
-        expire_uploads: config.expire_uploads,
-        metrics: s3.metrics.clone(),
-        clock: Arc::clone(&s3.clock),
-        rng: Arc::clone(&s3.rng),
-    })
 }
 
 /// S3 first: health and metrics answer while it drains. What is left of the time is for uploads on the other port.

@@ -1,5 +1,5 @@
-//! What port 9001 answers: the upload API ([`Pipeline`]), the administration under `/admin/` for root, and what the gateway says
-//! of itself ([`Monitor`]).
+//! What port 9001 answers: the upload API ([`Pipeline`]), the orders of the gateway's own generator ([`Embedded`]), the
+//! administration under `/admin/` for root, and what the gateway says of itself ([`Monitor`]).
 //!
 //! Pages of other origins may use the upload API where `--cors-allow-origin` lets them; error answers say so too.
 //!
@@ -18,6 +18,7 @@ use http::request::Parts;
 use http::{HeaderMap, Method, Request, Response, StatusCode};
 
 use super::admin::{Admin, refusal};
+use super::generator::Embedded;
 use super::monitor::Monitor;
 use crate::auth::{KeyIdentity, Keyring};
 use crate::base::clock::Clock;
@@ -45,6 +46,8 @@ pub(super) struct Api {
 /// What needs the store.
 struct Open {
     pipeline: Pipeline,
+    /// There unless another generator is named.
+    generator: Option<Arc<Embedded>>,
     admin: Arc<Admin>,
     keyring: Arc<Keyring>,
     clock: Arc<dyn Clock>,
@@ -59,8 +62,15 @@ impl Api {
     }
 
     /// From now on clients may upload and root may administer.
-    pub(super) fn open(&self, pipeline: Pipeline, admin: Arc<Admin>, keyring: Arc<Keyring>, clock: Arc<dyn Clock>) {
-        self.open.get_or_init(|| Open { pipeline, admin, keyring, clock });
+    pub(super) fn open(
+        &self,
+        pipeline: Pipeline,
+        generator: Option<Arc<Embedded>>,
+        admin: Arc<Admin>,
+        keyring: Arc<Keyring>,
+        clock: Arc<dyn Clock>,
+    ) {
+        self.open.get_or_init(|| Open { pipeline, generator, admin, keyring, clock });
     }
 
     pub(super) fn handler(&self) -> Handler {
@@ -72,6 +82,11 @@ impl Api {
     }
 
     async fn answer(&self, request: Request<Body>) -> Response<Body> {
+        if let Some(generator) = self.open.get().and_then(|open| open.generator.as_ref())
+            && Embedded::answers(request.uri().path())
+        {
+            return generator.answer(request).await;
+        }
         let uploads = Pipeline::answers(request.uri().path());
         if !uploads && !request.uri().path().starts_with("/admin/") {
             return self.monitor.answer(&request);

@@ -240,3 +240,152 @@ pub const CHUNK_MISSING_SHOWN_MAX: usize = 100;
 /// Parts of a presigned session where its client does not say how large they are: of this size, or larger where there would be
 /// more than [`PARTS_MAX`].
 pub const SESSION_PART_SIZE_BYTES: u64 = 8 << 20;
+/// What a tus PATCH brings is sealed each time this much has come: so much is lost at most when the connection ends with the
+/// gateway. Uploads that would have too many pieces get larger ones.
+pub const TUS_PIECE_BYTES: u64 = 64 << 20;
+/// `Upload-Metadata`, as it comes.
+pub const TUS_METADATA_MAX_BYTES: usize = 6 << 10;
+/// `Upload-Concat`, as it comes: over a hundred partial uploads.
+pub const TUS_CONCAT_MAX_BYTES: usize = 8 << 10;
+/// What a form of FilePond may contain beside its file.
+pub const FILEPOND_FIELDS_MAX_BYTES: usize = 16 << 10;
+/// An id that FilePond was given, metadata included.
+pub const FILEPOND_ID_MAX_BYTES: usize = 4 << 10;
+/// Width and height of a generated image: what browsers and the common decoders of BMP take.
+pub const IMAGE_SIDE_MAX_PIXELS: u32 = 65_535;
+/// A generated image's file: BMP counts its bytes in 32 bits.
+pub const IMAGE_FILE_MAX_BYTES: u64 = u32::MAX as u64;
+/// Cells of a pattern (checkerboard, grid, noise), and a grid's lines.
+pub const PATTERN_CELL_MAX_PIXELS: u32 = 65_535;
+/// A zone plate's finest rings, in percent of the finest that pixels can show.
+pub const PATTERN_ZONEPLATE_MAX_PERCENT: u32 = 1000;
+/// Pairs of a dark and a light spoke of a Siemens star.
+pub const PATTERN_SPOKES_MAX: u32 = 1024;
+/// Seeds are whole numbers that JavaScript holds exactly.
+pub const PATTERN_SEED_MAX: u64 = (1 << 53) - 1;
+/// Real and imaginary part of the centre of a picture of the Mandelbrot set, either sign.
+pub const PATTERN_MANDELBROT_CENTRE_MAX: f64 = 2.0;
+/// What the longer side of such a picture spans in the plane ...
+pub const PATTERN_MANDELBROT_SPAN_MAX: f64 = 4.0;
+/// ... at least: a few hundred of the steps that the arithmetic has.
+pub const PATTERN_MANDELBROT_SPAN_MIN: f64 = 0.000_001;
+
+/// Longest URL that a client of ours is told to call: a presigned one with a session token.
+pub const URL_MAX_BYTES: usize = 16 << 10;
+/// How long a resolver is waited for.
+pub const RESOLVE_TIMEOUT: Duration = Duration::from_secs(10);
+/// Addresses of one host that are tried.
+pub const DESTINATION_ADDRESSES_MAX: usize = 8;
+
+/// Body of a request to generate: a URL for each of 10,000 parts; also the longest answer that brings such URLs.
+pub const GENERATE_BODY_MAX_BYTES: usize = 16 << 20;
+/// Body of a request to cancel a generation.
+pub const CANCEL_BODY_MAX_BYTES: usize = 4 << 10;
+/// Hosts that the URLs of one generation may name: one is enough, and each is looked up.
+pub const GENERATION_HOSTS_MAX: usize = 16;
+/// What a generation, or the upload it fills, may be called.
+pub const GENERATION_NAME_MAX_BYTES: usize = 1024;
+/// The token that a generation reports with.
+pub const GENERATION_TOKEN_MAX_BYTES: usize = 8 << 10;
+/// Generations under way at a time: while one waits for a gateway that is away, another goes on.
+pub const GENERATIONS_RUNNING_MAX: usize = 2;
+/// Generations that wait for their turn; further ones are turned away.
+pub const GENERATIONS_QUEUED_MAX: usize = 16;
+/// Parts of one generation that are sent at a time.
+pub const GENERATION_PARTS_CONCURRENT: usize = 4;
+/// Pieces of images in memory at a time: each part that is sent has one on its way and one in the making.
+pub const RENDER_SLOTS: usize = 2 * GENERATION_PARTS_CONCURRENT;
+/// A piece of an image: parts are made piece by piece, so memory does not depend on their size.
+pub const RENDER_SLOT_BYTES: usize = 4 << 20;
+/// What a piece is handed to the connection in.
+pub const RENDER_FRAME_BYTES: usize = 256 << 10;
+/// Connecting, and again the answer once a part is sent: storage may have to sync it first.
+pub const PART_ANSWER_TIMEOUT: Duration = Duration::from_secs(120);
+/// What storage may say about a part.
+pub const PART_ANSWER_MAX_BYTES: usize = 64 << 10;
+/// A call of the gateway's API.
+pub const GATEWAY_CALL_TIMEOUT: Duration = Duration::from_secs(60);
+/// Telling the gateway about a part: nothing depends on it.
+pub const GATEWAY_NOTE_TIMEOUT: Duration = Duration::from_secs(2);
+/// How long a generation goes on trying while storage or gateway fail without a success in between: a restart, an upgrade.
+pub const GENERATION_PATIENCE: Duration = Duration::from_secs(10 * 60);
+/// The pause before the first further try ...
+pub const RETRY_PAUSE_MIN: Duration = Duration::from_millis(200);
+/// ... which doubles up to this
+pub const RETRY_PAUSE_MAX: Duration = Duration::from_secs(10);
+/// ... unless the other side asks for longer, up to this.
+pub const RETRY_AFTER_MAX: Duration = Duration::from_secs(60);
+/// How often a part is sent again because what arrived was not what was sent.
+pub const PART_DAMAGED_MAX: u32 = 5;
+/// How often in a row a part's URL is renewed because it is refused.
+pub const PART_RENEWALS_MAX: u32 = 3;
+
+/// Generations that are not over yet, waiting or under way; further ones are turned away for a while.
+pub const GENERATIONS_UNFINISHED_MAX: usize = 1000;
+/// Generations of the history. Beyond them the oldest that are over are forgotten, so that there is always a record left of
+/// [`RECORDS_MAX`] for those that are not.
+pub const GENERATIONS_KEPT_MAX: usize = 9000;
+/// Generations of one page of the history where nobody says.
+pub const GENERATIONS_PAGE_DEFAULT: usize = 100;
+/// Generations that one page looks at: those that the caller may not see count too.
+pub const GENERATIONS_LOOKED_AT_MAX: usize = 2000;
+/// Why a generation failed, as far as it is kept.
+pub const GENERATION_ERROR_MAX_CHARACTERS: usize = 1000;
+/// Generations that are looked after at a moment: asking a generator may take a while.
+pub const GENERATIONS_PURSUED_CONCURRENT: usize = 8;
+/// How often a generation under way is looked at.
+pub const GENERATION_LOOK_INTERVAL: Duration = Duration::from_secs(2);
+/// How long a generation may go without a part before its generator is asked again; it doubles each time in a row ...
+pub const GENERATION_SILENCE_MIN: Duration = Duration::from_secs(10);
+/// ... up to this.
+pub const GENERATION_SILENCE_MAX: Duration = Duration::from_secs(60);
+/// How long one may go without a part, and without a generator that is busy, before it has failed.
+pub const GENERATION_STALLED_MAX: Duration = Duration::from_secs(3600);
+/// ... and however busy the generator is.
+pub const GENERATION_AGE_MAX: Duration = Duration::from_secs(24 * 3600);
+/// Asking a generator.
+pub const GENERATOR_ANSWER_TIMEOUT: Duration = Duration::from_secs(30);
+/// ... that is to stop: the generation is over whether it hears of it or not.
+pub const GENERATOR_CANCEL_TIMEOUT: Duration = Duration::from_secs(5);
+/// The answer of a generator, or of who is called back.
+pub const PEER_ANSWER_MAX_BYTES: usize = 64 << 10;
+/// The pause before a generator is asked again that is busy or cannot be reached ...
+pub const GENERATOR_PAUSE_MIN: Duration = Duration::from_secs(1);
+/// ... which doubles up to this, and is never longer, whatever the generator asks for.
+pub const GENERATOR_PAUSE_MAX: Duration = Duration::from_secs(30);
+
+/// Events of one generation that can be replayed: a status now and then, and 820 parts of at least 5 MiB.
+pub const EVENTS_KEPT_MAX: usize = 2048;
+/// Generations that are over and whose events can still be replayed one by one.
+pub const EVENT_LOGS_KEPT_MAX: usize = 64;
+/// Listeners to events.
+pub const EVENT_LISTENERS_MAX: usize = 1024;
+/// How often a listener hears something, so that it, and what is between, knows that the connection is alive.
+pub const EVENTS_HEARTBEAT: Duration = Duration::from_secs(15);
+/// Events that are written in one piece.
+pub const EVENTS_PIECE_BYTES: usize = 16 << 10;
+
+/// Where a callback goes.
+pub const CALLBACK_URL_MAX_BYTES: usize = 2048;
+/// What signs it.
+pub const CALLBACK_SECRET_MAX_BYTES: usize = 256;
+/// One try to deliver a callback.
+pub const CALLBACK_TIMEOUT: Duration = Duration::from_secs(10);
+/// The pause before the second try ...
+pub const CALLBACK_PAUSE_MIN: Duration = Duration::from_secs(1);
+/// ... which doubles up to this.
+pub const CALLBACK_PAUSE_MAX: Duration = Duration::from_secs(600);
+/// How long it is tried.
+pub const CALLBACK_PATIENCE: Duration = Duration::from_secs(24 * 3600);
+/// Callbacks on their way at a time ...
+pub const CALLBACKS_CONCURRENT: usize = 16;
+/// ... and those of them that go to one host: one that does not answer must not hold up the others.
+pub const CALLBACKS_CONCURRENT_PER_HOST: usize = 2;
+/// Callbacks that wait, and generations that will have one; further ones are turned away for a while.
+pub const CALLBACKS_PENDING_MAX: usize = 8000;
+/// Callbacks that were given up and are kept; beyond them the oldest are forgotten.
+pub const CALLBACKS_DEAD_MAX: usize = 1000;
+/// Opening a GPU: the driver may have to wake the device and to compile the kernel for it, which takes seconds.
+pub const GPU_OPEN_TIMEOUT: Duration = Duration::from_secs(60);
+/// One piece on a GPU, which takes milliseconds: a device that needs longer is given up, and the CPU goes on.
+pub const GPU_PIECE_TIMEOUT: Duration = Duration::from_secs(10);

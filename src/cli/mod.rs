@@ -5,6 +5,8 @@
 
 mod bucket;
 mod completions;
+mod demo;
+mod generator;
 mod healthcheck;
 mod key;
 mod output;
@@ -38,6 +40,10 @@ struct CommandLine {
 enum Command {
     /// Run the gateway: S3 dialect on 127.0.0.1:9000, API, health and metrics on 127.0.0.1:9001
     Serve(Flags),
+    /// Show the whole pipeline on this machine: generate an image, upload it, read it back, compare every byte
+    Demo(demo::Demo),
+    /// Run only the generator of images, on 127.0.0.1:9002, for a machine with a GPU beside the gateway
+    Generator(Flags),
     /// Exit 0 when the gateway of the same settings is ready, else 1
     Healthcheck(Flags),
     /// Mint a presigned URL, or say why one is refused; no gateway is needed
@@ -67,6 +73,7 @@ pub fn run(
     };
     let (flags, run): (Flags, fn(Config) -> ExitCode) = match command {
         Command::Serve(flags) => (flags, serve::run),
+        Command::Generator(flags) => (flags, generator::run),
         Command::Healthcheck(flags) => (flags, healthcheck::run),
         Command::Presign(command) => {
             return match Config::load(command.settings(), &Variables::new(environment)) {
@@ -74,6 +81,7 @@ pub fn run(
                 Err(error) => failure(&error, USAGE),
             };
         }
+        Command::Demo(command) => return command.run(),
         Command::Key(command) => return ended(command.run(&Variables::new(environment))),
         Command::Bucket(command) => return ended(command.run(&Variables::new(environment))),
         Command::Upload(command) => return ended(command.run(&Variables::new(environment))),

@@ -147,12 +147,13 @@ fn api(url: &str, connection: &Connection, config: &Config) -> Result<Route, Fai
 /// Whom to believe at an `https` URL.
 fn trusted(connection: &Connection, config: &Config) -> Result<std::sync::Arc<rustls::ClientConfig>, Failure> {
     let own = config.tls.as_ref().map(|files| &files.cert);
-    let Some(path) = connection.ca_file.as_ref().or(own) else {
+    let authorities = connection.ca_file.as_ref().or(config.ca_file.as_ref());
+    let Some(path) = authorities.or(own) else {
         return Err(Failure::usage("--api with https needs --ca-file or --tls-cert, to know whom to trust"));
     };
     let wrong = |why: &dyn fmt::Display| Failure::usage(format!("{}: {why}", path.display()));
     let pem = std::fs::read(path).map_err(|error| wrong(&error))?;
-    let trusted = if connection.ca_file.is_some() { trust::authorities(&pem) } else { trust::exactly(&pem) };
+    let trusted = if authorities.is_some() { trust::authorities(&pem) } else { trust::exactly(&pem) };
     trusted.map_err(|error| wrong(&error))
 }
 

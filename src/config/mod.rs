@@ -31,7 +31,9 @@ pub use crate::store::room::Reserve;
 use crate::store::types::BucketName;
 use crate::wire::base_url::BaseUrl;
 use crate::wire::cors::Pattern;
+use crate::wire::destination::Destinations;
 use crate::wire::network::Networks;
+use crate::wire::url::HttpUrl;
 
 pub use layers::{Flags, StoreFlags, Variables};
 use settings::{SETTINGS, Setting};
@@ -59,6 +61,20 @@ pub struct Config {
     pub api_public_url: Option<BaseUrl>,
     /// What the generator reaches the S3 listeners as.
     pub internal_url: Option<BaseUrl>,
+    /// Listeners of `wharf generator`, at least one.
+    pub generator_listen: Vec<SocketAddr>,
+    /// The generator that generations are sent to; none means the gateway's own.
+    pub generator_url: Option<BaseUrl>,
+    /// What a generator asks for as bearer token.
+    pub generator_token: Option<Secret>,
+    /// Where a generator may be told to send parts and reports.
+    pub generator_allow: Destinations,
+    /// The API a generator reports to where a request names none.
+    pub callback_base_url: Option<HttpUrl>,
+    /// Where callbacks may go.
+    pub callback_allow: Destinations,
+    /// Authorities that our own clients trust beside the certificate of `tls`.
+    pub ca_file: Option<PathBuf>,
     /// Host names, in lower case, under which `bucket.DOMAIN` addresses a bucket.
     pub domains: Vec<String>,
     /// Origins whose pages may use every bucket, beside the console's own.
@@ -225,6 +241,13 @@ impl Draft {
                 public_urls: Vec::new(),
                 api_public_url: None,
                 internal_url: None,
+                generator_listen: Vec::new(),
+                generator_url: None,
+                generator_token: None,
+                generator_allow: Destinations::default(),
+                callback_base_url: None,
+                callback_allow: Destinations::default(),
+                ca_file: None,
                 domains: Vec::new(),
                 cors_allow_origins: Vec::new(),
                 trusted_proxies: Networks::default(),

@@ -169,6 +169,76 @@ pub const SETTINGS: &[Setting] = &[
         ..ROW
     },
     Setting {
+        name: "generator-listen",
+        value_name: "ADDRESS:PORT",
+        about: "Where wharf generator listens; several allowed, port 0 picks a free one",
+        default: Default::Text("127.0.0.1:9002"),
+        example: "0.0.0.0:9002",
+        many: true,
+        set: |draft, texts| values::listeners(texts).map(|listeners| draft.config.generator_listen = listeners),
+        ..ROW
+    },
+    Setting {
+        name: "generator-url",
+        value_name: "URL",
+        about: "The generator that the gateway sends generations to",
+        default: Default::Absent("the one within the gateway"),
+        example: "http://gpu.example.com:9002",
+        set: |draft, texts| values::base_url(texts).map(|url| draft.config.generator_url = Some(url)),
+        ..ROW
+    },
+    Setting {
+        name: "generator-token",
+        value_name: "TOKEN",
+        about: "What the generator asks for as bearer token, 8 to 128 characters; WHARF_GENERATOR_TOKEN_FILE keeps it out of the process list",
+        default: Default::Absent(
+            "random within the gateway; wharf generator asks for none on loopback and does not start without one elsewhere",
+        ),
+        example: "at-least-8-characters",
+        secret: true,
+        set: |draft, texts| values::bearer_token(texts).map(|token| draft.config.generator_token = Some(token)),
+        ..ROW
+    },
+    Setting {
+        name: "generator-allow",
+        value_name: "HOST|ADDRESS|CIDR",
+        about: "Where the generator may be told to send parts and reports; several allowed",
+        default: Default::Text("127.0.0.0/8,::1"),
+        example: "wharf.example.com",
+        many: true,
+        set: |draft, texts| values::destinations(texts).map(|allowed| draft.config.generator_allow = allowed),
+        ..ROW
+    },
+    Setting {
+        name: "callback-base-url",
+        value_name: "URL",
+        about: "The API that the generator reports to where a request names none",
+        default: Default::Absent("each request must name one"),
+        example: "http://127.0.0.1:9001",
+        alias: Some("CALLBACK_BASE_URL"),
+        set: |draft, texts| values::callback_base(texts).map(|url| draft.config.callback_base_url = Some(url)),
+        ..ROW
+    },
+    Setting {
+        name: "callback-allow",
+        value_name: "HOST|ADDRESS|CIDR",
+        about: "Where callbacks of generations may go; several allowed",
+        default: Default::Text("127.0.0.0/8,::1"),
+        example: "hooks.example.com",
+        many: true,
+        set: |draft, texts| values::destinations(texts).map(|allowed| draft.config.callback_allow = allowed),
+        ..ROW
+    },
+    Setting {
+        name: "ca-file",
+        value_name: "FILE",
+        about: "Certificates in PEM that vouch for what generator and callbacks reach over TLS, beside the certificate of tls-cert itself; read for each connection",
+        default: Default::Absent("only that of tls-cert is trusted"),
+        example: "/etc/wharf/ca.pem",
+        set: |draft, texts| values::path(texts).map(|path| draft.config.ca_file = Some(path)),
+        ..ROW
+    },
+    Setting {
         name: "domain",
         value_name: "HOST",
         about: "Host name under which bucket.HOST addresses a bucket, beside path style; several allowed",

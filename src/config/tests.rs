@@ -53,6 +53,13 @@ fn nothing_set_gives_the_documented_defaults() {
         public_urls: vec![],
         api_public_url: None,
         internal_url: None,
+        generator_listen: vec![([127, 0, 0, 1], 9002).into()],
+        generator_url: None,
+        generator_token: None,
+        generator_allow: Destinations::loopback(),
+        callback_base_url: None,
+        callback_allow: Destinations::loopback(),
+        ca_file: None,
         domains: vec!["localhost".to_owned()],
         cors_allow_origins: vec![],
         trusted_proxies: Networks::default(),
@@ -205,9 +212,36 @@ fn secrets_come_from_files_and_aliases() {
     let settings = SettingsFile::new("access-key = \"file\"\nsecret-key = \"from-settings\"\n");
     assert_eq!(pair(&["--config", &settings.path()], &aliases), ("file".to_owned(), "from-settings".to_owned()));
 
+    let config = load(&[], &[("CALLBACK_BASE_URL", "http://gateway:9001/")]).unwrap();
+    assert_eq!(config.callback_base_url.unwrap().to_string(), "http://gateway:9001/");
+    assert!(refused(&[], &[("CALLBACK_BASE_URL", "gateway")]).contains("CALLBACK_BASE_URL"));
+    let config = load(&[], &[("WHARF_GENERATOR_TOKEN_FILE", path)]).unwrap();
+    assert_eq!(config.generator_token.unwrap().expose(), "from-the-file");
+
     let both = [("WHARF_SECRET_KEY", "12345678"), ("WHARF_SECRET_KEY_FILE", path)];
     assert!(refused(&[], &both).contains("WHARF_SECRET_KEY is set too"));
     assert!(refused(&[], &[("WHARF_SECRET_KEY_FILE", "/nowhere")]).contains("WHARF_SECRET_KEY_FILE"));
+}
+
+#[test]
+fn what_a_generator_is_told() {
+    let allowed = |flag: &str, text: &str| load(&[flag, text], &[]).unwrap();
+    assert_eq!(allowed("--generator-allow", "127.0.0.0/8, ::1").generator_allow, Destinations::loopback());
+    assert_eq!(allowed("--callback-allow", "").callback_allow, Destinations::default());
+    for bad in ["http://a", "a:9000", "*.a", "10.0.0.0/33", "1.2.3", "a,A"] {
+        assert!(refused(&["--generator-allow", bad], &[]).starts_with("generator-allow (flag --generator-allow): "));
+        assert!(refused(&["--callback-allow", bad], &[]).starts_with("callback-allow "), "{bad}");
+    }
+    for bad in ["1234567", "12345678 ", "1234\n5678", "schlüssel", &"x".repeat(129)] {
+        let line = refused(&["--generator-token", bad], &[]);
+        assert!(line.starts_with("generator-token ") && !line.contains(bad.trim()), "{line}");
+    }
+    assert!(load(&["--callback-base-url", "https://a/b"], &[]).is_ok());
+    for bad in ["a", "https://a?b", "https://u@a", "https://a#b", ""] {
+        assert!(refused(&["--callback-base-url", bad], &[]).starts_with("callback-base-url "), "{bad}");
+    }
+    assert!(refused(&["--generator-url", "http://a/b"], &[]).starts_with("generator-url "));
+    assert!(refused(&["--generator-listen", "a"], &[]).starts_with("generator-listen "));
 }
 
 #[test]
@@ -215,6 +249,9 @@ fn secrets_are_never_shown() {
     let arguments = ["--access-key", "root", "--secret-key", "correct-horse"];
     let config = load(&arguments, &[]).unwrap();
     assert!(!format!("{config:?}").contains("horse"));
+    let config = load(&["--generator-token", "correct-horse"], &[]).unwrap();
+    assert!(config.generator_token.is_some() && !format!("{config:?}").contains("horse"));
+    assert!(!refused(&["--generator-token", "horse \u{e4}bcd"], &[]).contains("horse"));
     assert!(!refused(&["--access-key", "root", "--secret-key", "horse"], &[]).contains("\"horse"));
     let short = SettingsFile::new("access-key = \"root\"\nsecret-key = \"horse\"\n");
     assert!(!refused(&["--config", &short.path()], &[]).contains("horse"));

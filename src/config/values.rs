@@ -14,7 +14,9 @@ use crate::base::limits::PRESIGN_MAX;
 use crate::store::types::BucketName;
 use crate::wire::base_url::BaseUrl;
 use crate::wire::cors::Pattern;
+use crate::wire::destination::{Destination, Destinations};
 use crate::wire::network::{Network, Networks};
+use crate::wire::url::HttpUrl;
 
 /// Longest duration a setting may have: a hundred years, so that no sum of times overflows.
 const DURATION_MAX: Duration = Duration::from_secs(100 * 366 * 24 * 3600);
@@ -101,6 +103,19 @@ pub(super) fn secret_key(texts: &[String]) -> Result<Secret, String> {
         _ if text.trim() != text => Err("begins or ends with white space".to_owned()),
         _ if text.chars().any(char::is_control) => Err("holds a control character".to_owned()),
         _ => Ok(Secret::new(text.to_owned())),
+    }
+}
+
+/// What a header can carry behind `Bearer`.
+pub(super) fn bearer_token(texts: &[String]) -> Result<Secret, String> {
+    match single(texts)? {
+        text if !(SECRET_KEY_MIN_CHARS..=KEY_MAX_CHARS).contains(&text.len()) => {
+            Err(format!("expected {SECRET_KEY_MIN_CHARS} to {KEY_MAX_CHARS} characters"))
+        }
+        text if !text.bytes().all(|byte| byte.is_ascii_graphic()) => {
+            Err("only visible characters of ASCII are allowed".to_owned())
+        }
+        text => Ok(Secret::new(text.to_owned())),
     }
 }
 
@@ -212,6 +227,24 @@ pub(super) fn networks(texts: &[String]) -> Result<Networks, String> {
         Network::parse(item).ok_or_else(wrong)
     };
     each(texts, network).map(Networks::new)
+}
+
+/// Hosts and addresses that clients of ours may call.
+pub(super) fn destinations(texts: &[String]) -> Result<Destinations, String> {
+    let destination = |item: &str| {
+        let expected = "expected a host such as wharf.example.com, an address or a range such as 10.0.0.0/8";
+        Destination::parse(item).ok_or_else(|| format!("{expected}, without scheme, port or *, found {item:?}"))
+    };
+    each(texts, destination).map(Destinations::new)
+}
+
+/// A URL that paths are put below.
+pub(super) fn callback_base(texts: &[String]) -> Result<HttpUrl, String> {
+    match HttpUrl::parse(single(texts)?) {
+        Ok(url) if url.has_query() => Err("a base URL has no query".to_owned()),
+        Ok(url) => Ok(url),
+        Err(error) => Err(error.to_string()),
+    }
 }
 
 pub(super) fn durability(texts: &[String]) -> Result<Durability, String> {

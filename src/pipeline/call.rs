@@ -11,6 +11,7 @@ use serde_json::{Map, Value};
 
 use super::Config;
 use super::error::Error;
+use super::generations::token;
 use super::judge::{Asker, Place};
 use super::query::{Query, decoded};
 use crate::auth::Identity;
@@ -54,6 +55,9 @@ impl Caller {
         };
         let (scheme, credentials) = value.split_once(' ').ok_or_else(Error::unauthorized)?;
         let credentials = credentials.trim();
+        if scheme.eq_ignore_ascii_case("bearer") && token::is_generators(credentials) {
+            return token::caller(config, credentials);
+        }
         let keyring = config.authenticator.keyring();
         let key = match scheme.to_ascii_lowercase().as_str() {
             "bearer" => keyring.bearer(credentials, config.clock.now()),

@@ -87,8 +87,12 @@ pub async fn answer(call: Call) -> Result<Response<Body>, Error> {
 
 /// The key of a new file: two files of one name do not meet.
 fn new_key(call: &Call, filename: &str) -> Result<ObjectKey, Error> {
-    let unique = draw(call.config.rng.as_ref(), LETTERS_AND_DIGITS, UNIQUE_LETTERS);
-    object_key("filename", &format!("{unique}-{filename}"))
+    object_key("filename", &format!("{}-{filename}", unique(call)))
+}
+
+/// Letters and digits that nothing else begins with.
+pub(super) fn unique(call: &Call) -> String {
+    draw(call.config.rng.as_ref(), LETTERS_AND_DIGITS, UNIQUE_LETTERS)
 }
 
 fn named(call: &Call, id: &str) -> Result<Named, Error> {
@@ -245,7 +249,8 @@ fn presign(call: &Call, fields: &Fields) -> Result<Value, Error> {
     let id = fields.text("uploadId")?.map(upload_id).transpose()?.map(|id| id.to_string());
     let number = fields.number("partNumber")?.map(|number| part_number(&number.to_string())).transpose()?;
     let number = number.map(|number| number.to_string());
-    let content_type = fields.text("contentType")?.map(|kind| sessions::header_text("contentType", kind)).transpose()?;
+    let content_type =
+        fields.text("contentType")?.map(|kind| sessions::header_text("contentType", kind)).transpose()?;
     let (method, action) = match (method, &id) {
         ("PUT", Some(_)) if number.is_none() => return Err(Error::field("partNumber", "is missing")),
         ("PUT", _) => (Method::PUT, "s3:PutObject"),

@@ -61,8 +61,7 @@ impl Error {
     /// 405 that names the methods that are taken, as a sentence lists them.
     pub fn method(allowed: &str) -> Self {
         let names: Vec<_> = allowed.split(|c: char| !c.is_ascii_uppercase()).filter(|name| !name.is_empty()).collect();
-        let error =
-            Self::new(StatusCode::METHOD_NOT_ALLOWED, "MethodNotAllowed", format!("this path takes {allowed}"));
+        let error = Self::new(StatusCode::METHOD_NOT_ALLOWED, "MethodNotAllowed", format!("this path takes {allowed}"));
         Self { allow: HeaderValue::from_str(&names.join(", ")).ok(), ..error }
     }
 

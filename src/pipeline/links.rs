@@ -156,7 +156,7 @@ mod tests {
 
     #[test]
     fn urls_begin_where_the_client_can_reach_them() {
-        let base = |text| BaseUrl::parse(text).unwrap();
+        let base = |text: &str| BaseUrl::parse(text).unwrap();
         let addresses = |listener: &str, public: Option<&str>| Addresses {
             public: public.map(base),
             api_public: None,

@@ -20,13 +20,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::FutureExt as _;
-use http::{Request, Response, StatusCode};
+use http::{Method, Request, Response, StatusCode};
+use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use crate::auth::{Authenticator, Identity};
 use crate::base::clock::Clock;
 use crate::base::rng::Rng;
 use crate::store::Store;
+use crate::store::error::Error as StoreError;
 use crate::store::types::BucketName;
 use crate::telemetry::access::Access;
 use crate::telemetry::metrics::Metrics;
@@ -34,16 +36,21 @@ use crate::wire::{Body, ConnectionInfo};
 
 use call::{Call, Caller};
 use error::Error;
+use generations::Generations;
 use judge::Judge;
 
 pub mod call;
+mod callbacks;
 pub mod chunks;
 pub mod companion;
 pub mod error;
+mod events;
+pub mod generations;
 pub mod judge;
 pub mod links;
 pub mod query;
 pub mod sessions;
+pub mod tus;
 
 /// What the upload API is made of.
 pub struct Config {
@@ -63,6 +70,8 @@ pub struct Config {
     pub presign_expires: Duration,
     /// How long an idle upload stays.
     pub expire_uploads: Duration,
+    /// Where generations are made, and who may be told of their ends.
+    pub generations: generations::Settings,
     /// Requests are counted here.
     pub metrics: Metrics,
     /// The time.
@@ -81,6 +90,22 @@ impl fmt::Debug for Config {
 #[derive(Clone, Debug)]
 pub struct Pipeline {
     config: Arc<Config>,
+    generations: Generations,
+}
+
+/// What works beside the answers: orders generations, and delivers callbacks.
+#[derive(Debug)]
+pub struct Working {
+    generations: Generations,
+    tasks: JoinSet<()>,
+}
+
+impl Working {
+    /// Ends it: what was under way is gone on with at the next start. Whoever listens to events hears the end of them.
+    pub async fn stop(mut self) {
+        self.generations.stop();
+        while self.tasks.join_next().await.is_some() {}
+    }
 }
 
 /// Which part of the API answers a path.
@@ -89,6 +114,8 @@ enum Route {
     Chunks,
     Sessions,
     Companion,
+    Tus,
+    Generations,
 }
 
 impl Route {
@@ -98,6 +125,8 @@ impl Route {
             "upload-chunk" => Some(Self::Chunks),
             "s3" if companion::is_companions(path) => Some(Self::Companion),
             "s3" => Some(Self::Sessions),
+            "files" => Some(Self::Tus),
+            "bmp" => Some(Self::Generations),
             _ => None,
         }
     }
@@ -108,6 +137,8 @@ impl Route {
             Self::Chunks => "FormChunk",
             Self::Sessions => "UploadSession",
             Self::Companion => "Companion",
+            Self::Tus => "Tus",
+            Self::Generations => "Generation",
         }
     }
 }
@@ -115,7 +146,21 @@ impl Route {
 impl Pipeline {
     /// An upload API.
     pub fn new(config: Config) -> Self {
-        Self { config: Arc::new(config) }
+        let config = Arc::new(config);
+        Self { generations: Generations::new(Arc::clone(&config)), config }
+    }
+
+    /// Reads what generations and callbacks there are, and goes on with them. Until then `/bmp` answers that the gateway is
+    /// starting.
+    ///
+    /// # Errors
+    /// Where their records cannot be read.
+    pub fn start(&self) -> Result<Working, StoreError> {
+        self.generations.load()?;
+        let mut tasks = JoinSet::new();
+        tasks.spawn(self.generations.clone().run());
+        tasks.spawn(self.generations.deliver());
+        Ok(Working { generations: self.generations.clone(), tasks })
     }
 
     /// Whether a path is of this API.
@@ -140,6 +185,8 @@ impl Pipeline {
                 Route::Chunks => chunks::answer(call).await,
                 Route::Sessions => sessions::answer(call).await,
                 Route::Companion => companion::answer(call).await,
+                Route::Tus => tus::answer(call).await,
+                Route::Generations => self.generations.answer(call).await,
             }
         };
         // What a panicking call held is dropped with it; nothing half changed is seen again.
@@ -152,10 +199,13 @@ impl Pipeline {
                 Some("a panic".to_owned()),
             ))
         });
-        let (response, code) = match answered {
+        let (mut response, code) = match answered {
             Ok(response) => (response, None),
             Err(error) => (error.response(), Some(error.code())),
         };
+        if route == Route::Tus && method != Method::OPTIONS {
+            tus::dress(&mut response);
+        }
         self.config.metrics.request(route.name(), response.status().as_u16(), started.elapsed());
         let (status, expected) = (response.status().as_u16(), response.body().remaining());
         response.map(|body| {

@@ -172,7 +172,7 @@ pub(super) fn metadata(field: &str, given: Option<&Map<String, Value>>) -> Resul
 
 /// A text as a header carries it: as it is where it is ASCII, else as an encoded word (RFC 2047), which is what S3's own
 /// clients write.
-fn encoded(text: &str) -> String {
+pub(super) fn encoded(text: &str) -> String {
     use base64::Engine as _;
     let plain = text.bytes().all(|byte| (0x20..0x7f).contains(&byte));
     if plain {

@@ -140,6 +140,14 @@ impl Store {
         Ok((manifest::writes(number, extents), Content::Manifest(number)))
     }
 
+    /// What an upload became that was completed, for as long as completed uploads are kept.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`] for one that is open, was aborted or is unknown.
+    pub fn completed_upload(&self, bucket: &Bucket, key: &ObjectKey, id: UploadId) -> Result<CompletedUpload, Error> {
+        completed_answer(&completed_record(self.snapshot()?.as_ref(), bucket, key, id)?)
+    }
+
     /// The kept answer of an upload that is no longer open.
     fn completed_before(
         &self,
@@ -150,18 +158,14 @@ impl Store {
         request: &CompleteRequest,
     ) -> Result<CompletedUpload, Error> {
         let snapshot = self.snapshot()?;
-        let record = snapshot.get(Space::Completed, &schema::number_key(id.number))?;
-        let (_, record) = schema::decode::<CompletedRecord>(&record.ok_or(Error::NotFound(Missing::Upload))?)?;
-        if record.secret != id.secret || record.bucket != bucket.number || record.key != key.as_str() {
-            return Err(Error::NotFound(Missing::Upload));
-        }
+        let record = completed_record(snapshot.as_ref(), bucket, key, id)?;
         if *record.fingerprint != *fingerprint {
             return Err(Invalid::CompletedDifferently.into());
         }
-        let checksum = read_object_checksum(&record.checksum)?;
-        check_object_size(request, record.size)?;
-        check_checksum_type(request, Some(checksum.kind))?;
-        check_object_checksum(request, &checksum)?;
+        let answer = completed_answer(&record)?;
+        check_object_size(request, answer.size)?;
+        check_checksum_type(request, Some(answer.checksum.kind))?;
+        check_object_checksum(request, &answer.checksum)?;
         if let Some(condition) = &request.condition {
             let row = schema::object_key(bucket.number, key.as_str());
             let standing = snapshot.get(Space::Current, &row)?;
@@ -169,8 +173,27 @@ impl Store {
                 judge(self.snapshot()?.as_ref(), &row, condition)?;
             }
         }
-        Ok(CompletedUpload { etag: ETag { md5: *record.md5, parts: Some(record.parts) }, size: record.size, checksum })
+        Ok(answer)
     }
+}
+
+/// The record of an upload that was completed.
+fn completed_record(
+    snapshot: &dyn Snapshot,
+    bucket: &Bucket,
+    key: &ObjectKey,
+    id: UploadId,
+) -> Result<CompletedRecord, Error> {
+    let unknown = Error::NotFound(Missing::Upload);
+    let Some(record) = snapshot.get(Space::Completed, &schema::number_key(id.number))? else { return Err(unknown) };
+    let (_, record) = schema::decode::<CompletedRecord>(&record)?;
+    let same = record.secret == id.secret && record.bucket == bucket.number && record.key == key.as_str();
+    if same { Ok(record) } else { Err(unknown) }
+}
+
+fn completed_answer(record: &CompletedRecord) -> Result<CompletedUpload, Error> {
+    let checksum = read_object_checksum(&record.checksum)?;
+    Ok(CompletedUpload { etag: ETag { md5: *record.md5, parts: Some(record.parts) }, size: record.size, checksum })
 }
 
 /// Whether what stands at the key is the object that this upload made.

@@ -12,7 +12,7 @@ use crate::store::Store;
 use crate::store::error::{Error, Invalid};
 use crate::store::meta::schema::{self, KeptRecord};
 use crate::store::meta::{Batch, CommitError, Require, Snapshot, Space, Visit, Write, prefix_end};
-use crate::store::types::{Expected, Record, RecordKind};
+use crate::store::types::{Expected, Record, RecordChange, RecordKind};
 
 impl Store {
     /// Another number after each commit that may have changed a record, whatever it answered, and before it answers. What time
@@ -40,46 +40,80 @@ impl Store {
         expires: Option<Timestamp>,
         expected: Expected,
     ) -> Result<Record, Error> {
-        let row = row(kind, name)?;
-        if bytes.len() > RECORD_MAX_BYTES {
-            return Err(Invalid::RecordSize(bytes.len()).into());
+        let change = RecordChange { kind, name: name.to_owned(), bytes: Some(bytes.clone()), expires, expected };
+        let (revisions, modified) = self.commit_changes(&[change]).await?;
+        let revision = revisions.first().copied().unwrap_or_default();
+        Ok(Record { revision, modified, expires, bytes })
+    }
+
+    /// Makes several changes, which name different records, in one commit: all of them or none. Answers with the revisions of
+    /// those that put something.
+    ///
+    /// # Errors
+    /// As for [`Store::put_record`], of whichever change it is.
+    pub async fn change_records(&self, changes: &[RecordChange]) -> Result<Vec<u64>, Error> {
+        Ok(self.commit_changes(changes).await?.0)
+    }
+
+    async fn commit_changes(&self, changes: &[RecordChange]) -> Result<(Vec<u64>, Timestamp), Error> {
+        for change in changes {
+            let length = change.bytes.as_ref().map_or(0, Vec::len);
+            if length > RECORD_MAX_BYTES {
+                return Err(Invalid::RecordSize(length).into());
+            }
+            // What removes, or takes the place of what stands there, is done however little room is left.
+            if change.bytes.is_some() && !matches!(change.expected, Expected::Revision(_)) {
+                self.room.check(length as u64)?;
+            }
         }
-        self.room.check(bytes.len() as u64)?;
-        let counter = schema::records_counter(kind as u8);
         for _ in 0..COMMIT_TRIES_MAX {
-            let standing = standing(self.snapshot()?.as_ref(), &row)?;
-            let live = standing.as_ref().filter(|record| self.is_live(record));
-            match (expected, live) {
-                (Expected::Absent, Some(_)) => return Err(Error::Exists),
-                (Expected::Revision(wanted), live) if live.map(|record| record.revision) != Some(wanted) => {
-                    return Err(Error::Conflict);
+            let (mut batch, mut revisions) = (Batch::default(), Vec::new());
+            let mut counters = Vec::new();
+            let modified = self.now();
+            {
+                let snapshot = self.snapshot()?;
+                for change in changes {
+                    let row = row(change.kind, &change.name)?;
+                    let standing = standing(snapshot.as_ref(), &row)?;
+                    self.check_expected(change.expected, standing.as_ref())?;
+                    batch.requires.push(as_seen(&row, standing.as_ref()));
+                    match (&change.bytes, &standing) {
+                        (Some(bytes), standing) => {
+                            let (revision, expires) = (self.numbers.next(), change.expires);
+                            let (bytes, modified) = (bytes.clone(), modified.0);
+                            let kept = KeptRecord { bytes, modified, expires: expires.map(|expires| expires.0) };
+                            revisions.push(revision);
+                            let counter = schema::records_counter(change.kind as u8);
+                            if standing.is_none() {
+                                batch.writes.push(Write::Add(counter.clone(), 1));
+                                counters.push(Require::CounterAtMost(counter, RECORDS_MAX as i64));
+                            }
+                            batch.writes.push(Write::Put(Space::Records, row, schema::encode(revision, &kept)));
+                        }
+                        (None, Some(_)) => batch.writes.extend(removal(&row)),
+                        (None, None) => {}
+                    }
                 }
-                _ => {}
             }
-            let record = Record { revision: self.numbers.next(), modified: self.now(), expires, bytes: bytes.clone() };
-            let kept = KeptRecord {
-                bytes: bytes.clone(),
-                modified: record.modified.0,
-                expires: expires.map(|expires| expires.0),
-            };
-            let mut batch = Batch::default().require(as_seen(&row, standing.as_ref())).write(Write::Put(
-                Space::Records,
-                row.clone(),
-                schema::encode(record.revision, &kept),
-            ));
-            if standing.is_none() {
-                batch = batch
-                    .require(Require::CounterAtMost(counter.clone(), RECORDS_MAX as i64))
-                    .write(Write::Add(counter.clone(), 1));
-            }
+            // What is expected to stand is judged before what there is room for.
+            batch.requires.extend(counters);
             match self.records.commit(self.meta.as_ref(), batch).await {
-                Ok(()) => return Ok(record),
-                Err(CommitError::Refused(0)) => {}
+                Ok(()) => return Ok((revisions, modified)),
+                Err(CommitError::Refused(at)) if at < changes.len() => {}
                 Err(CommitError::Refused(_)) => return Err(Error::TooManyRecords),
                 Err(error) => return Err(error.into()),
             }
         }
         Err(Error::Conflict)
+    }
+
+    fn check_expected(&self, expected: Expected, standing: Option<&Record>) -> Result<(), Error> {
+        let live = standing.filter(|record| self.is_live(record));
+        match expected {
+            Expected::Absent if live.is_some() => Err(Error::Exists),
+            Expected::Revision(wanted) if live.map(|record| record.revision) != Some(wanted) => Err(Error::Conflict),
+            Expected::Any | Expected::Absent | Expected::Revision(_) => Ok(()),
+        }
     }
 
     /// Removes the record of this name; answers whether there was one.

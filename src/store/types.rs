@@ -258,6 +258,21 @@ pub enum Expected {
     Revision(u64),
 }
 
+/// One of several changes of records that are made together.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RecordChange {
+    /// The kind.
+    pub kind: RecordKind,
+    /// The record's name.
+    pub name: String,
+    /// The bytes to put; none removes the record.
+    pub bytes: Option<Vec<u8>>,
+    /// From when on what is put counts as gone.
+    pub expires: Option<Timestamp>,
+    /// What has to stand there.
+    pub expected: Expected,
+}
+
 /// What a client says of an object besides its bytes; stored and given back as it is.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Attributes {

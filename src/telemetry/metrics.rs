@@ -49,6 +49,7 @@ struct Inner {
     connections_refused: Counter,
     tls_reloads: Family<ResultLabels, Counter>,
     tls_not_after: Gauge,
+    callbacks: Family<ResultLabels, Counter>,
     open_uploads: Gauge,
     staged_bytes: Gauge,
     commit_batches: Histogram,
@@ -104,6 +105,7 @@ impl Metrics {
             connections_refused: Counter::default(),
             tls_reloads: Family::default(),
             tls_not_after: Gauge::default(),
+            callbacks: Family::default(),
             open_uploads: Gauge::default(),
             staged_bytes: Gauge::default(),
             commit_batches: Histogram::new(COMMIT_BATCHES),
@@ -162,6 +164,11 @@ impl Metrics {
     /// The end of the served certificate's life; zero where it is not known or nothing is served over TLS.
     pub fn tls_not_after(&self, end: Option<Timestamp>) {
         self.0.tls_not_after.set(gauge(end.map_or(0, Timestamp::seconds)));
+    }
+
+    /// A callback was tried: `delivered`, `failed` and tried again later, or given up and `dead`.
+    pub fn callback(&self, result: &'static str) {
+        self.0.callbacks.get_or_create(&ResultLabels { result }).inc();
     }
 
     /// How many multipart uploads are open, and the bytes staged for them.
@@ -239,6 +246,8 @@ impl Inner {
         );
         let help = "When the served certificate ends, in seconds since 1970; 0 without one";
         registry.register("wharf_tls_certificate_not_after_seconds", help, self.tls_not_after.clone());
+        let help = "Tries to deliver a callback, by what came of them";
+        registry.register("wharf_callbacks", help, self.callbacks.clone());
     }
 
     fn register_store(&mut self, fsyncs: Family<SyncLabels, Counter>) {
@@ -291,6 +300,7 @@ mod tests {
         metrics.tls_reload(false);
         metrics.tls_reload(false);
         metrics.tls_not_after(Some(Timestamp(1_440_938_160_007)));
+        metrics.callback("delivered");
         metrics.uploads(2, 10 << 20);
         metrics.commit(17);
         metrics.fsyncs(Synced::Directory, 1);
@@ -311,6 +321,7 @@ mod tests {
             "wharf_tls_reloads_total{result=\"loaded\"} 1",
             "wharf_tls_reloads_total{result=\"refused\"} 2",
             "wharf_tls_certificate_not_after_seconds 1440938160",
+            "wharf_callbacks_total{result=\"delivered\"} 1",
             "wharf_open_uploads 2",
             "wharf_staged_bytes 10485760",
             "wharf_commit_batches_bucket{le=\"16.0\"} 0",

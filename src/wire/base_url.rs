@@ -86,8 +86,18 @@ fn host_name(text: &str) -> Option<String> {
             && !label.starts_with('-')
             && !label.ends_with('-')
     };
-    let numeric = text.rsplit('.').next().is_some_and(|last| last.bytes().all(|byte| byte.is_ascii_digit()));
+    let numeric = text.rsplit('.').next().is_some_and(is_number);
     (text.len() <= 253 && !numeric && text.split('.').all(sane)).then(|| text.to_ascii_lowercase())
+}
+
+/// Digits, or `0x` with hexadecimal ones, as the URL Standard tells addresses from names
+/// (<https://url.spec.whatwg.org/#ends-in-a-number-checker>).
+fn is_number(label: &str) -> bool {
+    let hexadecimal = label.strip_prefix("0x").or_else(|| label.strip_prefix("0X"));
+    match hexadecimal {
+        Some(digits) => digits.bytes().all(|byte| byte.is_ascii_hexdigit()),
+        None => label.bytes().all(|byte| byte.is_ascii_digit()),
+    }
 }
 
 #[cfg(test)]
@@ -136,6 +146,8 @@ mod tests {
             "http://schlüssel.de",
             "http://1.2.3",
             "http://999.1.1.1",
+            "http://0x7f000001",
+            "http://a.0X1",
             "http://[::g]",
             "http://::1",
             "http://[::1]x",

@@ -3,6 +3,7 @@
 //! - `records.txt`: one record of each kind, and of each variant that is encoded differently. A line is a name and the bytes.
 //! - `store.txt`: every row of a small store. A line is the table, the key and the record.
 //! - `store-counted.txt`: the rows that format 3 adds to it.
+//! - `store-sessions.txt`: every row of a store with sessions, which format 4 added.
 //! - `footers.txt`: for each blob of that store its id and the footer that follows its content.
 //!
 //! A line here is never changed, because stores hold such bytes. A new field or kind gets a line of its own; the old ones
@@ -15,6 +16,7 @@
 )]
 
 mod records;
+mod sessions;
 mod store;
 
 use std::collections::BTreeMap;

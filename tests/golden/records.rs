@@ -8,8 +8,8 @@ use wharf::base::digest::{Checksum, ChecksumAlgorithm};
 use wharf::base::id::BlobId;
 use wharf::store::meta::schema::{
     self, AttributesRecord, BlobRecord, BucketDocumentRecord, BucketRecord, ChecksumRecord, CompletedRecord, Content,
-    ExtentRecord, ExtentsRecord, KeptRecord, ManifestRecord, ObjectChecksumRecord, ObjectRecord, PartRecord,
-    UploadRecord,
+    ExtentRecord, ExtentsRecord, KeptRecord, LastPartRecord, ManifestRecord, ObjectChecksumRecord, ObjectRecord,
+    PartRecord, SessionNameRecord, SessionPlaceRecord, SessionRecord, UploadRecord,
 };
 
 use crate::{lines, to_hex};
@@ -52,7 +52,7 @@ fn blob() -> Content {
     Content::blob(BlobId { run: 3, sequence: 0x4001, random: 0xdead_beef })
 }
 
-fn object(content: Content, algorithm: ChecksumAlgorithm, parts: Option<u16>) -> ObjectRecord {
+fn object(content: Content, algorithm: ChecksumAlgorithm, parts: Option<u32>) -> ObjectRecord {
     ObjectRecord {
         size: 70_000,
         md5: [0x11; 16].into(),
@@ -60,7 +60,11 @@ fn object(content: Content, algorithm: ChecksumAlgorithm, parts: Option<u16>) ->
         modified: TIME,
         content,
         attributes: if parts.is_some() { attributes() } else { AttributesRecord::default() },
-        checksum: ObjectChecksumRecord { checksum: checksum(algorithm), kind: u8::from(parts.is_some()), parts },
+        checksum: ObjectChecksumRecord {
+            checksum: checksum(algorithm),
+            kind: u8::from(parts.is_some()),
+            parts: parts.and_then(|parts| u16::try_from(parts).ok()),
+        },
     }
 }
 
@@ -72,6 +76,7 @@ fn part(content: Content, given: Option<ChecksumAlgorithm>) -> PartRecord {
         crc64nvme: checksum(ChecksumAlgorithm::Crc64Nvme),
         checksum: given.map(checksum),
         modified: TIME,
+        stray: None,
     }
 }
 
@@ -83,10 +88,21 @@ fn upload(promise: Option<(u8, u8)>) -> UploadRecord {
         attributes: attributes(),
         algorithm: promise.map(|(algorithm, _)| algorithm),
         kind: promise.map(|(_, kind)| kind),
+        session: None,
     }
 }
 
-fn extent(content: Content, part: u16) -> ExtentRecord {
+fn session(name: Option<[u8; 32]>) -> SessionRecord {
+    SessionRecord {
+        bucket: "uploads".to_owned(),
+        name: name.map(Into::into),
+        total: name.map(|_| 100_000),
+        note: b"{}".to_vec(),
+        predecessor: name.map(|_| 0x0000_0300_0000_0002),
+    }
+}
+
+fn extent(content: Content, part: u32) -> ExtentRecord {
     ExtentRecord { content, offset: 0, len: 300, part, checksum: checksum(ChecksumAlgorithm::Crc64Nvme) }
 }
 
@@ -103,6 +119,8 @@ fn completed() -> CompletedRecord {
         fingerprint: [0x44; 32].into(),
         content: Content::Manifest(9),
         completed: TIME,
+        session: None,
+        last: None,
     }
 }
 
@@ -136,8 +154,31 @@ fn every_kind_of_record_is_read_and_written_as_ever() {
     golden.check("object-owned", &owned);
     golden.check("record", &KeptRecord { bytes: b"kept".to_vec(), modified: TIME, expires: None });
     golden.check("record-that-expires", &KeptRecord { bytes: Vec::new(), modified: TIME, expires: Some(TIME + 1) });
+    check_sessions(&mut golden);
     golden.check("bucket-document", &BucketDocumentRecord { document: b"<Tagging/>".to_vec(), modified: TIME });
     assert!(golden.0.is_empty(), "nobody reads {:?}", golden.0.keys());
+}
+
+/// What format 4 added: records of sessions, and part numbers that need more than two bytes.
+fn check_sessions(golden: &mut Golden) {
+    for (name, found_by) in [("named", Some([0x55; 32])), ("unnamed", None)] {
+        let record = UploadRecord { session: Some(session(found_by)), ..upload(None) };
+        golden.check(&format!("upload-of-a-{name}-session"), &record);
+    }
+    golden.check("part-perhaps-stray", &PartRecord { stray: Some(true), ..part(blob(), None) });
+    let last = LastPartRecord { number: 100_000, size: 5, md5: [0x66; 16].into() };
+    let record = CompletedRecord { session: Some(session(None)), last: Some(last), parts: 100_000, ..completed() };
+    golden.check("completed-session", &record);
+    let place = SessionPlaceRecord {
+        bucket: "uploads".to_owned(),
+        bucket_number: 0x0000_0100_0000_0000,
+        key: "a\0/\u{10ffff}".to_owned(),
+    };
+    golden.check("session-place", &place);
+    golden.check("session-name", &SessionNameRecord { secret: 0x0123_4567_89ab_cdef });
+    golden.check("extents-of-a-session", &ExtentsRecord { extents: vec![extent(blob(), 100_000)] });
+    let long = object(Content::Manifest(6), ChecksumAlgorithm::Crc64Nvme, Some(100_000));
+    golden.check("object-of-a-session", &long);
 }
 
 /// A later version adds fields at the end of a record: today's code reads what it knows.

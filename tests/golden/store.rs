@@ -41,14 +41,14 @@ impl Rng for Same {
     }
 }
 
-struct Rig {
-    meta: Arc<ModelMeta>,
-    store: Arc<Store>,
+pub(crate) struct Rig {
+    pub(crate) meta: Arc<ModelMeta>,
+    pub(crate) store: Arc<Store>,
     directory: tempfile::TempDir,
 }
 
 impl Rig {
-    fn new(meta: ModelMeta, directory: tempfile::TempDir) -> Self {
+    pub(crate) fn new(meta: ModelMeta, directory: tempfile::TempDir) -> Self {
         let meta = Arc::new(meta);
         let run = now(runs::begin(meta.as_ref())).unwrap().number;
         now(usage::count_once(meta.as_ref())).unwrap();
@@ -67,7 +67,7 @@ impl Rig {
         Self { meta, store, directory }
     }
 
-    fn receive(&self, body: &[u8], checksum: Option<ChecksumAlgorithm>) -> StagedBody {
+    pub(crate) fn receive(&self, body: &[u8], checksum: Option<ChecksumAlgorithm>) -> StagedBody {
         let request = DigestRequest { payload_sha256: false, checksum };
         let mut writer = self.store.body_writer(Some(body.len() as u64), request);
         now(writer.write(Bytes::copy_from_slice(body))).unwrap();
@@ -89,7 +89,7 @@ impl Rig {
         now(self.store.stage_part(bucket, &parse(key), id, PartNumber::new(number).unwrap(), body)).unwrap()
     }
 
-    fn read(&self, bucket: &Bucket, key: &str) -> Vec<u8> {
+    pub(crate) fn read(&self, bucket: &Bucket, key: &str) -> Vec<u8> {
         let mut reader = self.store.open_object(bucket, &parse(key)).unwrap().read(0..u64::MAX);
         let mut bytes = Vec::new();
         while let Some(piece) = now(reader.next()) {
@@ -104,23 +104,23 @@ fn open_blobs(directory: &tempfile::TempDir, run: RunNumber, pool: BufferPool) -
     DiskBlobs::open(fs, directory.path(), run, Durability::Strict, Arc::new(Same), pool).unwrap()
 }
 
-fn now<T>(future: impl Future<Output = T>) -> T {
+pub(crate) fn now<T>(future: impl Future<Output = T>) -> T {
     match std::pin::pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
         Poll::Ready(answer) => answer,
         Poll::Pending => panic!("the model answers at once"),
     }
 }
 
-fn parse(key: &str) -> ObjectKey {
+pub(crate) fn parse(key: &str) -> ObjectKey {
     ObjectKey::parse(key).unwrap()
 }
 
-fn name() -> BucketName {
+pub(crate) fn name() -> BucketName {
     BucketName::parse("golden").unwrap()
 }
 
 /// The content of a body, by its length alone.
-fn content(len: usize) -> Vec<u8> {
+pub(crate) fn content(len: usize) -> Vec<u8> {
     (0..len).map(|at| u8::try_from(at * 7 % 251).unwrap()).collect()
 }
 
@@ -156,7 +156,7 @@ const STORE: &str = "store.txt";
 const COUNTED: &str = "store-counted.txt";
 
 /// Every row as `table key` and record.
-fn rows(meta: &ModelMeta) -> BTreeMap<String, Vec<u8>> {
+pub(crate) fn rows(meta: &ModelMeta) -> BTreeMap<String, Vec<u8>> {
     let snapshot = meta.snapshot().unwrap();
     let mut rows = BTreeMap::new();
     for space in Space::ALL {
@@ -199,7 +199,7 @@ fn written_footers(rig: &Rig) -> BTreeMap<String, Vec<u8>> {
 }
 
 /// Compares what was written with a golden file, and prints it in full where they differ.
-fn check(file: &str, written: &BTreeMap<String, Vec<u8>>) {
+pub(crate) fn check(file: &str, written: &BTreeMap<String, Vec<u8>>) {
     let print = || -> String { written.iter().map(|(name, bytes)| format!("{name} {}\n", to_hex(bytes))).collect() };
     let mut golden = lines(file, 2);
     if file == STORE {

@@ -73,7 +73,9 @@ fn credentials_that_are_no_good_are_401() {
         "Bearer".to_owned(),
         token.clone(),
         "Digest username=\"x\"".to_owned(),
-        format!("AWS4-HMAC-SHA256 Credential={ACCESS_KEY}/20260101/us-east-1/s3/aws4_request, SignedHeaders=host, Signature=0"),
+        format!(
+            "AWS4-HMAC-SHA256 Credential={ACCESS_KEY}/20260101/us-east-1/s3/aws4_request, SignedHeaders=host, Signature=0"
+        ),
         format!("Token {token}"),
         "\u{fc}".to_owned(),
     ];
@@ -165,10 +167,20 @@ fn policies_decide_as_on_the_s3_port() {
     // And what was begun before it was denied is not finished.
     let shut = File::new(&bucket, "later/f", &[10, 10]);
     let id = shut.chunk(1).by(&user).send().ok(200).json()["upload_id"].as_str().unwrap().to_owned();
-    policy(&bucket, &json!([{"Effect": "Deny", "Principal": "*", "Action": "s3:PutObject", "Resource": "BUCKET/later/*"}]));
+    policy(
+        &bucket,
+        &json!([{"Effect": "Deny", "Principal": "*", "Action": "s3:PutObject", "Resource": "BUCKET/later/*"}]),
+    );
     denied(shut.chunk(2).by(&user).send());
-    denied(gateway.api("POST", "/upload-chunk/").by(&user).query("upload_id", &id).query("chunk_number", "2")
-        .form(&crate::api::Multipart::default().file("x")).send());
+    denied(
+        gateway
+            .api("POST", "/upload-chunk/")
+            .by(&user)
+            .query("upload_id", &id)
+            .query("chunk_number", "2")
+            .form(&crate::api::Multipart::default().file("x"))
+            .send(),
+    );
 }
 
 #[test]
@@ -219,7 +231,8 @@ fn urls_end_with_the_token_that_asked_for_them() {
     let gateway = Gateway::shared();
     let bucket = gateway.bucket();
     let user = gateway.key("readwrite");
-    let narrowed = json!({"Version": "2012-10-17", "Statement": {"Effect": "Allow", "Action": "s3:*", "Resource": "*"}});
+    let narrowed =
+        json!({"Version": "2012-10-17", "Statement": {"Effect": "Allow", "Action": "s3:*", "Resource": "*"}});
     for more in [vec!["--expires", "2m"], vec!["--expires", "2m", "--policy", &narrowed.to_string()]] {
         let token = gateway.token(&user.id, &more);
         let begun = init(&bucket, "f").bearer(&token).send().ok(200).json();
@@ -241,7 +254,9 @@ fn nobody_in_particular_gets_plain_urls_that_work_where_a_bucket_is_open() {
     let gateway = Gateway::shared();
     let bucket = gateway.bucket();
     denied(init(&bucket, "f").anonymous().send());
-    for (method, path) in [("GET", "/s3/params?filename=f"), ("GET", "/s3/sts"), ("GET", "/upload-chunk/?filename=f&total_chunks=1")] {
+    for (method, path) in
+        [("GET", "/s3/params?filename=f"), ("GET", "/s3/sts"), ("GET", "/upload-chunk/?filename=f&total_chunks=1")]
+    {
         denied(gateway.api(method, path).anonymous().query("bucket", &bucket.name).send());
     }
     policy(

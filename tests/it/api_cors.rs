@@ -30,7 +30,8 @@ fn assert_readable(answer: &Answer, origin: &str) {
     assert_eq!(origin_of(answer), Some(origin), "{answer:?}");
     let exposed = answer.header("access-control-expose-headers").unwrap();
     let exposed: Vec<_> = exposed.split(", ").collect();
-    for name in ["ETag", "Location", "Retry-After", "Upload-Offset", "Upload-Length", "Upload-Expires", "Tus-Resumable"] {
+    for name in ["ETag", "Location", "Retry-After", "Upload-Offset", "Upload-Length", "Upload-Expires", "Tus-Resumable"]
+    {
         assert!(exposed.contains(&name), "{name} in {exposed:?}");
     }
     assert!(exposed.iter().any(|name| name.starts_with("x-amz-")) && !exposed.contains(&"*"), "{exposed:?}");
@@ -40,7 +41,8 @@ fn assert_readable(answer: &Answer, origin: &str) {
 #[test]
 fn preflights_need_no_credentials() {
     let gateway = allowing(APP);
-    for (method, path) in PATHS.iter().chain(&[("PATCH", "/upload-chunk/"), ("PUT", "/s3/init"), ("HEAD", "/s3/parts")]) {
+    for (method, path) in PATHS.iter().chain(&[("PATCH", "/upload-chunk/"), ("PUT", "/s3/init"), ("HEAD", "/s3/parts")])
+    {
         let asked = "authorization, content-type, upload-offset, x-requested-with";
         let answer = preflight(&gateway, path, APP, method).header("access-control-request-headers", asked).send();
         assert_eq!((answer.status, answer.body.len()), (204, 0), "{method} {path}");

@@ -51,11 +51,13 @@ fn a_form_of_params_is_taken_by_the_s3_port() {
     assert_eq!(given["fields"]["success_action_status"], "201");
     let send = |change: &dyn Fn(&str, &str) -> String| {
         let fields = given["fields"].as_object().unwrap();
-        let form = fields.iter().fold(Multipart::default(), |form, (name, value)| form.field(name, change(name, text(value))));
+        let form =
+            fields.iter().fold(Multipart::default(), |form, (name, value)| form.field(name, change(name, text(value))));
         let kind = format!("multipart/form-data; boundary={BOUNDARY}");
         bucket.request("POST").anonymous().header("content-type", &kind).body(form.file("hello").bytes()).send()
     };
-    send(&|name, value| if name == "key" { "another".to_owned() } else { value.to_owned() }).refused(403, "AccessDenied");
+    send(&|name, value| if name == "key" { "another".to_owned() } else { value.to_owned() })
+        .refused(403, "AccessDenied");
     send(&|_, value| value.to_owned()).ok(201);
     let head = bucket.head(&key).send().ok(200);
     assert_eq!((head.header("content-type"), head.header("x-amz-meta-size")), (Some("image/bmp"), Some("5")));
@@ -92,8 +94,14 @@ fn a_file_goes_through_companions_routes() {
     let second = gateway.visit("PUT", text(&urls["2"]), &content[1]).ok(200).header("etag").unwrap().to_owned();
 
     let listed = below(&upload, "GET", "").send().ok(200).json();
-    assert_eq!((&listed[0]["PartNumber"], &listed[0]["ETag"], &listed[0]["Size"]), (&json!(1), &json!(first), &json!(5 << 20)));
-    assert_eq!((&listed[1]["PartNumber"], &listed[1]["ETag"], &listed[1]["Size"]), (&json!(2), &json!(second), &json!(1000)));
+    assert_eq!(
+        (&listed[0]["PartNumber"], &listed[0]["ETag"], &listed[0]["Size"]),
+        (&json!(1), &json!(first), &json!(5 << 20))
+    );
+    assert_eq!(
+        (&listed[1]["PartNumber"], &listed[1]["ETag"], &listed[1]["Size"]),
+        (&json!(2), &json!(second), &json!(1000))
+    );
     assert!(text(&listed[0]["LastModified"]).ends_with('Z') && listed.as_array().unwrap().len() == 2);
 
     // Its newer clients strip the quotes.
@@ -134,7 +142,10 @@ fn what_is_wrong_is_named() {
     }
     below(&upload, "GET", "/batch").send().fails(400, "InvalidRequest");
     below(&upload, "POST", "/complete").json(&json!({})).send().blames("parts");
-    below(&upload, "POST", "/complete").json(&json!({"parts": [{"partNumber": 1, "eTag": "x"}]})).send().blames("parts");
+    below(&upload, "POST", "/complete")
+        .json(&json!({"parts": [{"partNumber": 1, "eTag": "x"}]}))
+        .send()
+        .blames("parts");
     let wrong = json!({"parts": [{"PartNumber": 1, "ETag": etag("x")}]});
     below(&upload, "POST", "/complete").json(&wrong).send().fails(400, "InvalidPart");
     for path in ["", "/1", "/batch?partNumbers=1"] {

@@ -114,6 +114,22 @@ impl Connection {
         Ok(answer)
     }
 
+    /// The head of an answer whose body comes bit by bit, in chunks.
+    pub(crate) fn read_stream_head(&mut self) -> Answer {
+        let head = self.read_head().unwrap();
+        let answer = Answer { status: head.status, headers: head.headers, body: Vec::new(), interim: Vec::new() };
+        assert!(answer.status >= 400 || answer.header("transfer-encoding") == Some("chunked"), "{answer:?}");
+        answer
+    }
+
+    /// The next chunk of such a body; nothing at its end.
+    pub(crate) fn read_stream_chunk(&mut self) -> Vec<u8> {
+        let size = usize::from_str_radix(&self.read_line().unwrap(), 16).unwrap();
+        let chunk = self.read_exact(size).unwrap();
+        assert_eq!(self.read_line().unwrap(), "", "a chunk ends with its line");
+        chunk
+    }
+
     /// Waits for one 1xx answer.
     pub(crate) fn read_interim(&mut self) -> u16 {
         let head = self.read_head().unwrap();

@@ -1,7 +1,7 @@
 //! The gateway from outside: the real binary, real sockets, requests signed by somebody else's signer.
 //!
 //! Nothing in here imports wharf: what these tests know of it is what a client knows. [`gateway`] starts and ends
-//! processes, [`http`] is a client that can also send what no decent client sends, [`signer`] signs with the `aws-sigv4`
+//! processes, [`http`] is a client that can also send what no decent client sends, [`counterpart`] is what a generator talks to, [`signer`] signs with the `aws-sigv4`
 //! crate, [`request`] puts the two together and checks what every answer must have (request id, date, error document).
 //! The other modules are named after the operation or the behaviour they try.
 
@@ -11,14 +11,17 @@
 mod api;
 mod bucket;
 mod certificate;
+mod counterpart;
 mod digests;
 mod form;
 mod gateway;
 mod http;
 mod key;
+mod peer;
 mod process;
 mod request;
 mod signer;
+mod tus_client;
 mod xml;
 
 mod acl;
@@ -33,6 +36,8 @@ mod auth_presigned;
 mod auth_sigv2;
 mod bad_keys;
 mod bad_xml;
+mod bmp;
+mod bmp_callbacks;
 mod bucket_policy;
 mod bucket_tagging;
 mod buckets;
@@ -50,6 +55,8 @@ mod delete_objects;
 mod expect_continue;
 mod forwarded;
 mod framing;
+mod generations;
+mod generator;
 mod get_object;
 mod get_part;
 mod health;
@@ -75,6 +82,9 @@ mod tls;
 mod tls_reload;
 mod tls_self_signed;
 mod trailers;
+mod tus;
+mod tus_breaks;
+mod tus_filepond;
 mod unbuilt;
 mod upload_checksums;
 mod upload_chunk;

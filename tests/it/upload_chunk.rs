@@ -108,9 +108,13 @@ fn chunks_of_any_size_in_any_order_make_the_file() {
     let known = file.status();
     assert_eq!((id_of(&known), &known["missing"], &known["chunk_number"]), (&*id, &json!([2]), &Value::Null));
     assert_eq!(file.by_id("GET", &id).send().ok(200).json(), known);
+    file.by_id("HEAD", &id).send().ok(200);
     let last = file.send(2);
     assert_eq!((id_of(&last), &last["missing"], &last["received"]), (&*id, &json!([]), &json!(3)));
-    assert_eq!((&last["complete"], &last["message"], &last["size"]), (&json!(true), &json!("file uploaded"), &json!(105_001)));
+    assert_eq!(
+        (&last["complete"], &last["message"], &last["size"]),
+        (&json!(true), &json!("file uploaded"), &json!(105_001))
+    );
     file.assert_there();
     assert!(gateway.visit("GET", last["file_url"].as_str().unwrap(), "").ok(200).body == file.chunks.concat());
     let etag = etag_of_parts(file.chunks.iter().map(Vec::as_slice));
@@ -173,7 +177,8 @@ fn of_parallel_senders_exactly_one_completes_the_file() {
     let file = File::new(&bucket, "f", &sizes);
     // Neighbours meet, the order is no order, and every third comes twice.
     let numbers = (0..64).map(|at| at * 37 % 64 + 1);
-    let work = Mutex::new(numbers.flat_map(|number| vec![number; if number % 3 == 0 { 2 } else { 1 }]).collect::<Vec<_>>());
+    let work =
+        Mutex::new(numbers.flat_map(|number| vec![number; if number % 3 == 0 { 2 } else { 1 }]).collect::<Vec<_>>());
     let answers = Mutex::new(Vec::new());
     std::thread::scope(|scope| {
         for _ in 0..8 {
@@ -190,11 +195,11 @@ fn of_parallel_senders_exactly_one_completes_the_file() {
     file.assert_there();
     let answers = answers.into_inner().unwrap();
     let complete: Vec<_> = answers.iter().filter(|answer| answer["complete"] == true).collect();
-    // Only the very chunk that completed it, sent twice, may have been told so twice.
-    let number = &complete[0]["chunk_number"];
-    let copies = answers.iter().filter(|answer| answer["chunk_number"] == *number).count();
-    assert!((1..=copies).contains(&complete.len()), "{complete:?}");
-    assert!(complete.iter().all(|answer| answer["chunk_number"] == *number), "{complete:?}");
+    // Besides the one that completed it, only those that were sent twice and came too late may have been told so.
+    assert!(complete.iter().all(|answer| answer["upload_id"] == complete[0]["upload_id"]), "{complete:?}");
+    let twice = |answer: &&&Value| answer["chunk_number"].as_u64().unwrap() % 3 == 0;
+    let late = complete.iter().filter(twice).count();
+    assert!(complete.len() - late <= 1 && !complete.is_empty(), "{complete:?}");
 }
 
 #[test]
@@ -211,7 +216,8 @@ fn parallel_senders_with_an_id_agree_on_one_upload() {
                 scope.spawn(move || {
                     let mine = (1..total).filter(|number| number % 8 == sender);
                     let send = |number: usize| {
-                        let form = Multipart::default().field("upload_id", id).field("chunk_number", number.to_string());
+                        let form =
+                            Multipart::default().field("upload_id", id).field("chunk_number", number.to_string());
                         let call = file.bucket.gateway.api("POST", "/upload-chunk/");
                         call.form(&form.file(&file.chunks[number - 1])).send().ok(200).json()
                     };
@@ -358,7 +364,8 @@ fn a_finished_file_sent_again_is_a_new_version() {
     let gateway = Gateway::shared();
     let bucket = gateway.bucket();
     let before = File::new(&bucket, "f", &[5000, 6000, 7000]);
-    let after = File { chunks: vec![bytes(100, 11), before.chunks[1].clone(), bytes(300, 13)], ..before.moved(&bucket) };
+    let after =
+        File { chunks: vec![bytes(100, 11), before.chunks[1].clone(), bytes(300, 13)], ..before.moved(&bucket) };
     let ids: Vec<_> = [1, 2, 3].map(|number| id_of(&before.send(number)).to_owned()).into();
     before.assert_there();
 

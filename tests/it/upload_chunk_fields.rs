@@ -89,7 +89,8 @@ fn an_upload_named_by_id_has_its_own_limits() {
     let bucket = gateway.bucket();
     let file = File::new(&bucket, "f", &[10, 10, 10]);
     let id = file.send(1)["upload_id"].as_str().unwrap().to_owned();
-    let with = |more: &[(&str, &str)]| post(&bucket, &form(&bucket, &[&[("upload_id", id.as_str())], more].concat())).send();
+    let with =
+        |more: &[(&str, &str)]| post(&bucket, &form(&bucket, &[&[("upload_id", id.as_str())], more].concat())).send();
     with(&[]).blames("chunk_number");
     with(&[("chunk_number", "4")]).blames("chunk_number");
     with(&[("chunk_number", "2"), ("total_chunks", "4")]).blames("total_chunks");
@@ -160,14 +161,18 @@ fn checksums_are_verified_wherever_they_stand() {
     ];
     for (name, good, bad) in &digests {
         for value in [bad.clone(), hex(&from_base64(bad))] {
-            for form in [file.fields(1).field(name, &value).file(content), file.fields(1).file(content).field(name, &value)] {
+            for form in
+                [file.fields(1).field(name, &value).file(content), file.fields(1).file(content).field(name, &value)]
+            {
                 let error = post(&bucket, &form).send().fails(400, "BadDigest");
                 assert!(error["message"].as_str().unwrap().contains("bytes that came"), "{error}");
                 bucket.get("f").send().refused(404, "NoSuchKey");
             }
         }
         for value in [good.clone(), hex(&from_base64(good))] {
-            for form in [file.fields(1).field(name, &value).file(content), file.fields(1).file(content).field(name, &value)] {
+            for form in
+                [file.fields(1).field(name, &value).file(content), file.fields(1).file(content).field(name, &value)]
+            {
                 assert_eq!(post(&bucket, &form).send().ok(200).json()["complete"], true, "{name}");
             }
         }

@@ -104,7 +104,10 @@ fn a_file_goes_from_init_to_complete() {
     parts[0]["eTag"] = json!(parts[0]["eTag"].as_str().unwrap().trim_matches('"'));
     let done = session.complete(&parts).send().ok(200).json();
     let whole = etag_of_parts(content.iter().map(Vec::as_slice));
-    assert_eq!((&done["objectName"], &done["eTag"], &done["size"]), (&json!(session.name), &json!(whole), &json!(size)));
+    assert_eq!(
+        (&done["objectName"], &done["eTag"], &done["size"]),
+        (&json!(session.name), &json!(whole), &json!(size))
+    );
     // The answer was lost: the same again.
     let again = session.complete(&parts).send().ok(200).json();
     for member in ["objectName", "eTag", "size", "bucket"] {
@@ -284,7 +287,9 @@ fn uploads_that_are_none_and_bodies_that_are_none() {
     gateway.api("POST", "/s3/init").send().blames("fileName");
     let long = format!("{{\"x\":\"{}\"}}", "x".repeat(4 << 20));
     gateway.api("POST", "/s3/init").body(long).send().fails(413, "EntityTooLarge");
-    for (method, path) in [("GET", "/s3/init"), ("PUT", "/s3/part-urls"), ("POST", "/s3/parts"), ("DELETE", "/s3/abort")] {
+    for (method, path) in
+        [("GET", "/s3/init"), ("PUT", "/s3/part-urls"), ("POST", "/s3/parts"), ("DELETE", "/s3/abort")]
+    {
         gateway.api(method, path).send().fails(405, "MethodNotAllowed");
     }
     for path in ["/s3", "/s3/", "/s3/other", "/s3/init/more"] {

@@ -52,7 +52,7 @@ pub(crate) fn look(running: &mut Running, book: &mut Book) -> Result<BTreeMap<Pl
         let upload = &book.uploads[&tag];
         // The bucket may be gone; then nobody can ask for this answer any more.
         if buckets.iter().any(|bucket| bucket.number == record.bucket) {
-            let same = |parts: &&Vec<(u16, Body)>| fingerprint(parts) == *record.fingerprint;
+            let same = |parts: &&Vec<(u32, Body)>| fingerprint(parts) == *record.fingerprint;
             let parts = upload.completes.iter().find(same).cloned();
             let parts = parts.ok_or_else(|| format!("upload {tag} was completed as nobody asked: {record:?}"))?;
             found.entry(upload.place).or_default().uploads.insert(tag, Upload::Completed { parts });
@@ -62,10 +62,10 @@ pub(crate) fn look(running: &mut Running, book: &mut Book) -> Result<BTreeMap<Pl
 }
 
 /// What the catalog keeps of a complete: SHA-256 over its part numbers and their MD5s.
-fn fingerprint(parts: &[(u16, Body)]) -> [u8; 32] {
+fn fingerprint(parts: &[(u32, Body)]) -> [u8; 32] {
     let mut sha256 = Sha256::new();
     for (number, body) in parts {
-        sha256.update(number.to_be_bytes());
+        sha256.update(u16::try_from(*number).unwrap_or_default().to_be_bytes());
         sha256.update(body.content().md5);
     }
     sha256.finalize().into()
@@ -183,7 +183,7 @@ fn check_listed_parts(
     bucket: &Bucket,
     upload: &UploadInfo,
     tag: OpId,
-    parts: &BTreeMap<(u16, Body), usize>,
+    parts: &BTreeMap<(u32, Body), usize>,
     book: &Book,
 ) -> Result<(), String> {
     let (mut listed, mut after) = (Vec::new(), None);

@@ -100,7 +100,7 @@ impl Bodies {
             Self::Parts(bodies) => {
                 let mut md5 = Md5::new();
                 bodies.iter().for_each(|body| md5.update(body.content().md5));
-                ETag { md5: md5.finalize().into(), parts: u16::try_from(bodies.len()).ok() }
+                ETag { md5: md5.finalize().into(), parts: u32::try_from(bodies.len()).ok() }
             }
         }
     }

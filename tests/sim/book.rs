@@ -42,7 +42,7 @@ pub(crate) struct KnownUpload {
     pub(crate) id: Option<UploadId>,
     pub(crate) staged: Vec<Staged>,
     /// The lists it was to be completed with.
-    pub(crate) completes: Vec<Vec<(u16, Body)>>,
+    pub(crate) completes: Vec<Vec<(u32, Body)>>,
     /// When the latest thing that certainly keeps it alive was asked for.
     alive: Timestamp,
     /// When the first complete was asked for.
@@ -54,7 +54,7 @@ pub(crate) struct KnownUpload {
 /// A part that was sent.
 pub(crate) struct Staged {
     id: OpId,
-    pub(crate) number: u16,
+    pub(crate) number: u32,
     pub(crate) body: Body,
     asked: u64,
     asked_at: Timestamp,
@@ -215,7 +215,7 @@ impl Book {
     }
 
     /// Whether a listing may show `shown` as the latest part of its number: no other was sent after all of its kind.
-    pub(crate) fn may_be_latest(&self, tag: OpId, number: u16, shown: Body) -> bool {
+    pub(crate) fn may_be_latest(&self, tag: OpId, number: u32, shown: Body) -> bool {
         let Some(upload) = self.uploads.get(&tag) else { return false };
         let of_number = || upload.staged.iter().filter(|staged| staged.number == number);
         of_number().filter(|staged| staged.body == shown).any(|staged| {

@@ -169,7 +169,7 @@ impl Request {
         Ok(Answer::Heard(Outcome::Done))
     }
 
-    async fn stage(&self, bucket: &Bucket, upload: OpId, number: u16, body: Body) -> Told {
+    async fn stage(&self, bucket: &Bucket, upload: OpId, number: u32, body: Body) -> Told {
         let (key, id) = self.upload(upload);
         let staged = self.send(body).await?;
         let number = part_number(number);
@@ -182,9 +182,9 @@ impl Request {
         Ok(Answer::Heard(Outcome::Done))
     }
 
-    async fn complete(&self, bucket: &Bucket, upload: OpId, parts: &[(u16, Body)]) -> Told {
+    async fn complete(&self, bucket: &Bucket, upload: OpId, parts: &[(u32, Body)]) -> Told {
         let (key, id) = self.upload(upload);
-        let listed = |(number, body): &(u16, Body)| ListedPart {
+        let listed = |(number, body): &(u32, Body)| ListedPart {
             number: part_number(*number),
             etag: ETag::of_body(body.content().md5),
             checksums: Vec::new(),
@@ -273,7 +273,7 @@ fn wanted(standing: &Standing) -> Condition {
     }
 }
 
-fn part_number(number: u16) -> PartNumber {
+fn part_number(number: u32) -> PartNumber {
     PartNumber::new(u64::from(number)).expect("a good number")
 }
 

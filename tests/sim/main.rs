@@ -22,6 +22,7 @@ mod lie;
 mod machine;
 mod model;
 mod play;
+mod sessions;
 mod workload;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};

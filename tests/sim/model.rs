@@ -50,12 +50,12 @@ pub(crate) enum Op {
     },
     Stage {
         upload: OpId,
-        number: u16,
+        number: u32,
         body: Body,
     },
     Complete {
         upload: OpId,
-        parts: Vec<(u16, Body)>,
+        parts: Vec<(u32, Body)>,
     },
     Abort {
         upload: OpId,
@@ -64,7 +64,7 @@ pub(crate) enum Op {
     Look {
         complete: OpId,
         upload: OpId,
-        parts: Vec<(u16, Body)>,
+        parts: Vec<(u32, Body)>,
     },
     /// The store's own: the upload was idle for too long.
     Expire {
@@ -117,20 +117,20 @@ pub(crate) struct Object {
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Upload {
     Open { key: &'static str, parts: Parts },
-    Completed { parts: Vec<(u16, Body)> },
+    Completed { parts: Vec<(u32, Body)> },
 }
 
 /// The parts of an open upload.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Parts {
     /// By number and body, each with how often it was staged.
-    pub(crate) staged: BTreeMap<(u16, Body), usize>,
+    pub(crate) staged: BTreeMap<(u32, Body), usize>,
     /// For each number the body that was staged last: the one a complete may name.
-    pub(crate) latest: BTreeMap<u16, Body>,
+    pub(crate) latest: BTreeMap<u32, Body>,
 }
 
 impl Parts {
-    pub(crate) fn stage(&mut self, number: u16, body: Body) {
+    pub(crate) fn stage(&mut self, number: u32, body: Body) {
         *self.staged.entry((number, body)).or_default() += 1;
         self.latest.insert(number, body);
     }
@@ -232,12 +232,12 @@ impl State {
     }
 
     /// Whether the upload is open and each of these parts is the latest of its number.
-    fn has_latest(&self, upload: OpId, listed: &[(u16, Body)]) -> bool {
+    fn has_latest(&self, upload: OpId, listed: &[(u32, Body)]) -> bool {
         let Some(Upload::Open { parts, .. }) = self.uploads.get(&upload) else { return false };
         listed.iter().all(|(number, body)| parts.latest.get(number) == Some(body))
     }
 
-    fn complete(&mut self, upload: OpId, listed: &[(u16, Body)], found: bool) -> Outcome {
+    fn complete(&mut self, upload: OpId, listed: &[(u32, Body)], found: bool) -> Outcome {
         match self.uploads.get(&upload) {
             None => Outcome::NoUpload,
             Some(Upload::Completed { parts }) if parts == listed => Outcome::Done,

@@ -11,7 +11,7 @@ use crate::model::{Op, OpId, Place, Standing, State};
 /// Sizes around every border that the store knows, small ones often: bytes, and how often out of 32.
 const SIZES: [(u32, u64); 9] =
     [(0, 3), (1, 4), (100, 7), (4096, 5), (4097, 6), (65_536, 1), (70_000, 4), (300_000, 1), (1_100_000, 1)];
-const NUMBERS: [u16; 5] = [1, 2, 3, 7, 10_000];
+const NUMBERS: [u32; 5] = [1, 2, 3, 7, 10_000];
 
 fn body(rng: &SeededRng) -> Body {
     let mut at = rng.below(SIZES.iter().map(|(_, weight)| weight).sum());
@@ -122,7 +122,7 @@ fn complete(rng: &SeededRng, upload: OpId, known: &KnownUpload) -> Option<Op> {
 }
 
 /// For each number the part that was acknowledged last.
-fn latest_parts(known: &KnownUpload) -> Vec<(u16, Body)> {
+fn latest_parts(known: &KnownUpload) -> Vec<(u32, Body)> {
     let done = known.staged.iter().filter(|staged| staged.done);
     let latest: BTreeMap<_, _> = done.map(|staged| (staged.number, staged.body)).collect();
     latest.into_iter().collect()

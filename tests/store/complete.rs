@@ -93,7 +93,7 @@ fn find_parts(rig: &Rig, source: &[u8]) {
     for number in [1, 2, 511, 512, 513, 1024, 1025, 9_999, 10_000] {
         let object = rig.store.open_object(&rig.bucket, &parse("many")).unwrap();
         let found = object.part(PartNumber::new(number).unwrap()).unwrap().unwrap();
-        assert_eq!((found.number.get(), found.range.clone()), (number as u16, (number - 1) * part..number * part));
+        assert_eq!((found.number.get(), found.range.clone()), (number as u32, (number - 1) * part..number * part));
         let bytes = &source[usize::try_from(found.range.start).unwrap()..usize::try_from(found.range.end).unwrap()];
         assert_eq!(found.checksum, Some(Checksum::of(ChecksumAlgorithm::Crc64Nvme, bytes)));
     }
@@ -103,7 +103,7 @@ fn find_parts(rig: &Rig, source: &[u8]) {
         [(0, 1000, 1..1001), (510, 4, 511..515), (9_990, 1000, 9_991..10_001), (10_000, 5, 0..0), (5, 0, 0..0)]
     {
         let page = rig.store.object_parts(&rig.bucket, &parse("many"), after, max).unwrap();
-        let numbers: Vec<u16> = page.parts.iter().map(|part| part.number.get()).collect();
+        let numbers: Vec<u32> = page.parts.iter().map(|part| part.number.get()).collect();
         assert_eq!(numbers, expected.collect::<Vec<_>>());
         assert!(page.parts.iter().all(|found| found.range.start == (u64::from(found.number.get()) - 1) * part));
     }

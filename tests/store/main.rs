@@ -21,3 +21,4 @@ mod records;
 mod remote;
 mod rig;
 mod room;
+mod sessions;

@@ -9,7 +9,7 @@ use wharf::store::error::{Error, Invalid};
 use wharf::store::fsio::Durability;
 use wharf::store::meta::{Batch, Meta as _, Space, Write, schema};
 use wharf::store::types::RecordKind::{AccessKey, Token};
-use wharf::store::types::{Expected, Record};
+use wharf::store::types::{Expected, Record, RecordChange, RecordKind};
 
 use crate::rig::Rig;
 
@@ -159,4 +159,50 @@ fn limits() {
     rig.wait(rig.store.put_record(Token, "of another kind", Vec::new(), None, Expected::Any)).unwrap();
     rig.wait(rig.store.delete_record(AccessKey, "last")).unwrap();
     rig.keep("beyond", "", Expected::Any).unwrap();
+}
+
+/// Several records change in one commit or none does; the counts stay true, whichever of them is refused.
+#[test]
+fn changes_are_made_together_or_not_at_all() {
+    let rig = Rig::new(Durability::Relaxed);
+    let change = |kind: RecordKind, name: &str, bytes: Option<&str>, expected| RecordChange {
+        kind,
+        name: name.to_owned(),
+        bytes: bytes.map(|bytes| bytes.as_bytes().to_vec()),
+        expires: None,
+        expected,
+    };
+    let make = |changes: &[RecordChange]| rig.wait(rig.store.change_records(changes));
+    let first = make(&[
+        change(AccessKey, "a", Some("1"), Expected::Absent),
+        change(AccessKey, "b", Some("1"), Expected::Absent),
+        change(Token, "a", Some("1"), Expected::Absent),
+    ]);
+    let [a, b, _] = first.unwrap()[..] else { panic!("three revisions") };
+    assert_eq!((rig.rows(Space::Records), rig.records_counted()), (3, 2));
+    for (bad, refused) in [(Expected::Absent, Error::Exists), (Expected::Revision(a), Error::Conflict)] {
+        let answer = make(&[
+            change(AccessKey, "a", Some("2"), Expected::Revision(a)),
+            change(AccessKey, "c", Some("2"), Expected::Absent),
+            change(AccessKey, "b", Some("2"), bad),
+        ]);
+        assert_eq!(answer.unwrap_err().to_string(), refused.to_string());
+        assert_eq!((rig.rows(Space::Records), rig.records_counted()), (3, 2), "nothing changed");
+    }
+    assert_eq!(rig.store.record(AccessKey, "a").unwrap().unwrap().bytes, b"1");
+    make(&[
+        change(AccessKey, "a", Some("3"), Expected::Revision(a)),
+        change(AccessKey, "b", None, Expected::Revision(b)),
+        change(Token, "a", None, Expected::Any),
+        change(Token, "z", None, Expected::Any),
+    ])
+    .unwrap();
+    assert_eq!(rig.store.record(AccessKey, "a").unwrap().unwrap().bytes, b"3");
+    assert_eq!(rig.store.record(AccessKey, "b").unwrap(), None);
+    assert_eq!((rig.rows(Space::Records), rig.records_counted()), (1, 1));
+    let long = "x".repeat(RECORD_MAX_BYTES + 1);
+    let answer =
+        make(&[change(AccessKey, "a", None, Expected::Any), change(AccessKey, "d", Some(&long), Expected::Any)]);
+    assert!(matches!(answer, Err(Error::Invalid(Invalid::RecordSize(_)))), "{answer:?}");
+    assert_eq!(rig.records_counted(), 1);
 }

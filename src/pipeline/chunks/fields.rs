@@ -1,10 +1,10 @@
 //! The fields of a form chunk: our own names, Dropzone's and Resumable.js', told apart by which are there.
 //!
 //! Sources: Dropzone's `params` option (<https://github.com/dropzone/dropzone>), the README of
-//! <https://github.com/23/resumable.js> and its `send`, which puts its parameters into the query and into the form as well. A
-//! field that says two things is refused: two readers could take different ones.
+//! <https://github.com/23/resumable.js>, which says everything twice, in the query and in the form. A field given twice with
+//! different values is refused: two readers could take different ones.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -18,11 +18,7 @@ use crate::store::types::{ObjectKey, PartNumber, StagedBody, UploadId};
 
 /// The texts of a query and a form, by name.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Fields {
-    texts: BTreeMap<String, String>,
-    /// What the form has said itself so far.
-    given: BTreeSet<String>,
-}
+pub(super) struct Fields(BTreeMap<String, String>);
 
 /// What a client says of a chunk, or of a file whose chunks it asks about.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -51,22 +47,20 @@ pub(super) enum Expected {
 impl Fields {
     /// What a query says.
     pub(super) fn of(query: &Query) -> Self {
-        let texts = query.pairs().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
-        Self { texts, given: BTreeSet::new() }
+        Self(query.pairs().map(|(name, value)| (name.to_owned(), value.to_owned())).collect())
     }
 
-    /// Adds a field of the form.
+    /// Adds a field, which may be there with the same value.
     pub(super) fn add(&mut self, name: &str, value: &str) -> Result<(), Error> {
-        let before = self.texts.insert(name.to_owned(), value.to_owned());
-        if !self.given.insert(name.to_owned()) || before.is_some_and(|before| before != value) {
-            return Err(Error::field(name, "is given twice"));
+        match self.0.insert(name.to_owned(), value.to_owned()) {
+            Some(before) if before != value => Err(Error::field(name, "is given twice, with different values")),
+            _ => Ok(()),
         }
-        Ok(())
     }
 
     /// The first of these names that is there and not empty, and its value.
     fn first<'a>(&self, names: &[&'a str]) -> Option<(&'a str, &str)> {
-        names.iter().find_map(|name| Some((*name, self.texts.get(*name)?.as_str())).filter(|(_, value)| !value.is_empty()))
+        names.iter().find_map(|name| Some((*name, self.0.get(*name)?.as_str())).filter(|(_, value)| !value.is_empty()))
     }
 
     fn text(&self, names: &[&str]) -> Option<String> {
@@ -258,7 +252,9 @@ mod tests {
             let error = read(&pairs, None).unwrap_err();
             assert!(error.contains(says), "{name}={value}: {error}");
         }
-        assert!(read(&[("key", "a"), ("key", "a")], None).unwrap_err().contains("twice"));
+        assert!(read(&[("key", "a"), ("key", "b")], None).unwrap_err().contains("twice"));
+        // Resumable.js sends each of its fields in the query and in the form.
+        assert!(read(&[("key", "a"), ("key", "a")], None).is_ok());
     }
 
     #[test]

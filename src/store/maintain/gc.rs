@@ -45,6 +45,9 @@ pub struct Gc {
     bell: Bell,
     /// Rows that were said to be unreadable once.
     unreadable: BTreeSet<Vec<u8>>,
+    /// What the completed upload took over that the last step came to, by its number: one of 100,000 parts takes hundreds of
+    /// steps, and reading all its extents in each of them would cost more than all else.
+    taken: Option<(u64, HashSet<Content>)>,
     state: State,
 }
 
@@ -80,6 +83,7 @@ impl Gc {
             again: false,
             bell: Bell::default(),
             unreadable: BTreeSet::new(),
+            taken: None,
             state: State::Walk,
         }
     }
@@ -139,7 +143,7 @@ impl Gc {
         Ok(Next::Again)
     }
 
-    fn plan_row(&self, snapshot: &dyn Snapshot, row: &Row, plan: &mut Plan) -> Result<RowState, Error> {
+    fn plan_row(&mut self, snapshot: &dyn Snapshot, row: &Row, plan: &mut Plan) -> Result<RowState, Error> {
         let (space, record) = row.read()?;
         let state = match space {
             Space::Current => {
@@ -158,7 +162,15 @@ impl Gc {
             }
             Space::Completed => {
                 let (_, completed) = schema::decode::<CompletedRecord>(record)?;
-                plan.parts(snapshot, completed.number, &kept(snapshot, &completed.content)?)?
+                let taken = match self.taken.take() {
+                    Some((number, taken)) if number == completed.number => taken,
+                    _ => kept(snapshot, &completed.content)?,
+                };
+                let state = plan.parts(snapshot, completed.number, &taken)?;
+                if state == RowState::Open {
+                    self.taken = Some((completed.number, taken));
+                }
+                state
             }
             Space::Buckets => {
                 let (number, _) = schema::decode::<BucketRecord>(record)?;

@@ -1,0 +1,245 @@
+//! Delivers callbacks: a few at a time, of which few go to one host, so that one that does not answer holds up no other.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use bytes::Bytes;
+use hmac::{Hmac, KeyInit as _, Mac as _};
+use http::header::{CONTENT_TYPE, HeaderName, HeaderValue};
+use http::{Method, Request};
+use sha2::Sha256;
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+use tokio::time::Instant;
+
+use super::record::{Record, State};
+use super::{CONTEXT, Callbacks};
+use crate::base::clock::Timestamp;
+use crate::base::digest::hex;
+use crate::base::limits::{
+    CALLBACK_PATIENCE, CALLBACK_PAUSE_MAX, CALLBACK_PAUSE_MIN, CALLBACK_TIMEOUT, CALLBACKS_CONCURRENT,
+    CALLBACKS_CONCURRENT_PER_HOST, PEER_ANSWER_MAX_BYTES,
+};
+use crate::pipeline::generations::backoff;
+use crate::store::error::Error as StoreError;
+use crate::store::types::{Expected, RecordKind};
+use crate::wire::client::{Bounds, ask};
+use crate::wire::url::HttpUrl;
+
+const SIGNATURE: HeaderName = HeaderName::from_static("wharf-signature");
+/// How long a delivery may take at most before another is tried, should it be lost.
+const DELIVERY_MAX: Duration = Duration::from_secs(300);
+/// How long to wait after trouble of our own.
+const TROUBLE_PAUSE: Duration = Duration::from_secs(30);
+
+/// What came of a try.
+enum Tried {
+    Delivered,
+    /// Another try may do better.
+    Failed(String),
+    /// None will.
+    Hopeless(String),
+}
+
+/// Delivers until the gateway stops.
+pub(super) async fn run(callbacks: Callbacks, mut stop: watch::Receiver<bool>) {
+    let mut deliveries = JoinSet::new();
+    let mut hosts: HashMap<String, usize> = HashMap::new();
+    loop {
+        let room = CALLBACKS_CONCURRENT.saturating_sub(deliveries.len());
+        let (due, next) = callbacks.take_due(&hosts, room);
+        for (id, host) in due {
+            *hosts.entry(host.clone()).or_default() += 1;
+            let callbacks = callbacks.clone();
+            deliveries.spawn(async move {
+                callbacks.deliver(&id).await;
+                host
+            });
+        }
+        let next = next.unwrap_or_else(|| Instant::now() + DELIVERY_MAX);
+        tokio::select! {
+            _ = stop.wait_for(|stop| *stop) => break,
+            () = callbacks.0.bell.notified() => {}
+            Some(ended) = deliveries.join_next() => match ended {
+                Ok(host) => leave(&mut hosts, &host),
+                // Whose it was is lost with it; those that are still on their way count for one too few.
+                Err(_) => hosts.clear(),
+            },
+            () = tokio::time::sleep_until(next) => {}
+        }
+    }
+    deliveries.shutdown().await;
+}
+
+fn leave(hosts: &mut HashMap<String, usize>, host: &str) {
+    if let Some(count) = hosts.get_mut(host) {
+        *count = count.saturating_sub(1);
+        if *count == 0 {
+            hosts.remove(host);
+        }
+    }
+}
+
+impl Callbacks {
+    /// Those to be tried now, which are not tried again before this is lost, at most `room`; and when the next is due of those
+    /// whose host has room.
+    fn take_due(&self, hosts: &HashMap<String, usize>, room: usize) -> (Vec<(String, String)>, Option<Instant>) {
+        let now = Instant::now();
+        let mut busy = hosts.clone();
+        let (mut taken, mut next) = (Vec::new(), None::<Instant>);
+        let mut waiting = self.waiting();
+        let mut all: Vec<_> = waiting.iter_mut().filter(|(_, waiting)| waiting.due.is_some()).collect();
+        all.sort_by_key(|(_, waiting)| waiting.due);
+        for (id, waiting) in all {
+            let Some(due) = waiting.due else { continue };
+            let at_host = busy.entry(waiting.host.clone()).or_default();
+            if *at_host >= CALLBACKS_CONCURRENT_PER_HOST || taken.len() >= room {
+                // A delivery that ends makes room.
+                continue;
+            }
+            if due > now {
+                next = Some(due);
+                break;
+            }
+            *at_host += 1;
+            waiting.due = Some(now + DELIVERY_MAX);
+            taken.push((id.clone(), waiting.host.clone()));
+        }
+        (taken, next)
+    }
+
+    /// Tries to deliver one, and keeps what came of it.
+    async fn deliver(&self, id: &str) {
+        match self.attempt(id).await {
+            Ok(due) => {
+                let mut waiting = self.waiting();
+                match due {
+                    Some(due) => {
+                        if let Some(waiting) = waiting.get_mut(id) {
+                            waiting.due = due;
+                        }
+                    }
+                    None => {
+                        waiting.remove(id);
+                    }
+                }
+            }
+            Err(error) => {
+                tracing::error!(id, %error, "a callback could not be looked after");
+                if let Some(waiting) = self.waiting().get_mut(id) {
+                    waiting.due = Some(Instant::now() + TROUBLE_PAUSE);
+                }
+            }
+        }
+        for id in self.too_many_dead() {
+            let forgotten = self.config().store.delete_record(RecordKind::Callback, &id).await;
+            if forgotten.is_ok() {
+                self.waiting().remove(&id);
+            }
+        }
+    }
+
+    /// When to try again, which is never for one that was given up; nothing for one that is gone.
+    async fn attempt(&self, id: &str) -> Result<Option<Option<Instant>>, StoreError> {
+        let store = &self.config().store;
+        let Some(kept) = store.record(RecordKind::Callback, id)? else { return Ok(None) };
+        let mut record = Record::read(&kept.bytes)?;
+        if record.state == State::Dead {
+            return Ok(Some(None));
+        }
+        let tried = self.send(&record).await;
+        record.tries = record.tries.saturating_add(1);
+        let age = self.config().clock.now().since(Timestamp(record.since_ms));
+        let due = match tried {
+            Tried::Delivered => {
+                tracing::info!(id, tries = record.tries, "a callback is delivered");
+                self.config().metrics.callback("delivered");
+                store.delete_record(RecordKind::Callback, id).await?;
+                return Ok(None);
+            }
+            Tried::Failed(why) if age < CALLBACK_PATIENCE => {
+                let pause = backoff(
+                    record.tries.saturating_sub(1),
+                    CALLBACK_PAUSE_MIN,
+                    CALLBACK_PAUSE_MAX,
+                    self.config().rng.as_ref(),
+                );
+                tracing::warn!(id, why, tries = record.tries, ?pause, "a callback will be tried again");
+                self.config().metrics.callback("failed");
+                record.error = Some(why);
+                Some(Instant::now() + pause)
+            }
+            Tried::Failed(why) | Tried::Hopeless(why) => {
+                tracing::error!(id, why, tries = record.tries, "a callback is given up");
+                self.config().metrics.callback("dead");
+                (record.state, record.error) = (State::Dead, Some(why));
+                None
+            }
+        };
+        let expected = Expected::Revision(kept.revision);
+        match store.put_record(RecordKind::Callback, id, record.bytes()?, None, expected).await {
+            Ok(_) => Ok(Some(due)),
+            // Somebody wants it delivered again.
+            Err(StoreError::Conflict) => Ok(Some(Some(Instant::now()))),
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn send(&self, record: &Record) -> Tried {
+        let url = match HttpUrl::parse(&record.url) {
+            Ok(url) => url,
+            Err(error) => return Tried::Hopeless(error.to_string()),
+        };
+        let mut request = Request::new(Bytes::from(record.body.clone()));
+        *request.method_mut() = Method::POST;
+        match url.target().parse() {
+            Ok(target) => *request.uri_mut() = target,
+            Err(_) => return Tried::Hopeless("the URL cannot be called".to_owned()),
+        }
+        request.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        if record.secret.is_some() {
+            match self.signature(record) {
+                Some(signature) => request.headers_mut().insert(SIGNATURE, signature),
+                None => return Tried::Hopeless("the secret cannot be opened".to_owned()),
+            };
+        }
+        let peer = match self.config().generations.callbacks.peer(&url).await {
+            Ok(peer) => peer,
+            Err(error) if error.is_passing() => return Tried::Failed(error.to_string()),
+            Err(error) => return Tried::Hopeless(error.to_string()),
+        };
+        let bounds = Bounds { timeout: CALLBACK_TIMEOUT, answer_max_bytes: PEER_ANSWER_MAX_BYTES };
+        match ask(&peer, request, bounds).await {
+            Ok(answer) if answer.status().is_success() => Tried::Delivered,
+            Ok(answer) => Tried::Failed(format!("the answer was {}", answer.status().as_u16())),
+            Err(error) => Tried::Failed(error.to_string()),
+        }
+    }
+
+    fn signature(&self, record: &Record) -> Option<HeaderValue> {
+        let secret = self.config().authenticator.keyring().sealer().open(CONTEXT, &record.sealed_secret()?)?;
+        let signature = signed(&secret, self.config().clock.now().seconds(), &record.body)?;
+        HeaderValue::from_str(&signature).ok()
+    }
+}
+
+/// The value of `Wharf-Signature`.
+fn signed(secret: &[u8], seconds: u64, body: &str) -> Option<String> {
+    let mut mac = Hmac::<Sha256>::new_from_slice(secret).ok()?;
+    mac.update(seconds.to_string().as_bytes());
+    mac.update(b".");
+    mac.update(body.as_bytes());
+    Some(format!("t={seconds},v1={}", hex(&mac.finalize().into_bytes())))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_signature_is_that_of_time_and_body() {
+        // printf '1440938160.{"a":1}' | openssl dgst -sha256 -hmac whsec
+        let expected = "t=1440938160,v1=4523d49584187a0166c61e2a15c76e645b585b4e43deb93c9008644ad6bd78c1";
+        assert_eq!(signed(b"whsec", 1_440_938_160, r#"{"a":1}"#).as_deref(), Some(expected));
+    }
+}

@@ -1,0 +1,107 @@
+//! A callback as it is kept, in JSON, with members that later versions may add to.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use super::or_null;
+use crate::base::clock::Timestamp;
+use crate::store::error::Error as StoreError;
+use crate::wire::url::HttpUrl;
+
+/// What is to become of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum State {
+    /// It will be tried.
+    Pending,
+    /// It was given up.
+    Dead,
+}
+
+impl State {
+    pub(super) fn parse(name: &str) -> Option<Self> {
+        [Self::Pending, Self::Dead].into_iter().find(|state| state.name() == name)
+    }
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::Pending => "pending",
+            Self::Dead => "dead",
+        }
+    }
+}
+
+/// A callback.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Record {
+    pub(super) state: State,
+    pub(super) url: String,
+    /// Sealed, in base64.
+    #[serde(default)]
+    pub(super) secret: Option<String>,
+    /// What is told, as it is sent.
+    pub(super) body: String,
+    /// The object it is about: whoever may put that may see this.
+    pub(super) bucket: String,
+    pub(super) key: String,
+    pub(super) created_ms: u64,
+    /// Since when it is tried.
+    pub(super) since_ms: u64,
+    #[serde(default)]
+    pub(super) tries: u32,
+    /// What came of the last try.
+    #[serde(default)]
+    pub(super) error: Option<String>,
+}
+
+impl Record {
+    pub(super) fn read(bytes: &[u8]) -> Result<Self, StoreError> {
+        serde_json::from_slice(bytes).map_err(|error| StoreError::Corrupt(format!("a callback's record: {error}")))
+    }
+
+    pub(super) fn bytes(&self) -> Result<Vec<u8>, StoreError> {
+        serde_json::to_vec(self).map_err(|error| StoreError::Corrupt(format!("a callback's record: {error}")))
+    }
+
+    pub(super) fn sealed_secret(&self) -> Option<Vec<u8>> {
+        STANDARD.decode(self.secret.as_ref()?).ok()
+    }
+
+    /// As clients see it: the URL without its query, which may hold a secret.
+    pub(super) fn shown(&self, id: &str) -> Value {
+        let url = HttpUrl::parse(&self.url).map_or_else(|_| String::new(), |url| url.to_string());
+        json!({
+            "id": id,
+            "generationUuid": id,
+            "state": self.state.name(),
+            "url": url,
+            "objectName": self.key,
+            "bucket": self.bucket,
+            "createdAt": Timestamp(self.created_ms).iso8601(),
+            "tries": self.tries,
+            "error": or_null(self.error.as_ref()),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// As this version writes it: every later one reads it.
+    const WRITTEN: &str = r#"{"state":"dead","url":"http://h/hook?key=secret","secret":"AQI=","body":"{}","bucket":"b",
+        "key":"k","created_ms":1440938160007,"since_ms":2,"tries":3,"error":"no answer"}"#;
+
+    #[test]
+    fn what_was_written_is_read() {
+        let record = Record::read(WRITTEN.as_bytes()).unwrap();
+        assert_eq!(Record::read(&record.bytes().unwrap()).unwrap(), record);
+        assert_eq!((record.state, record.tries, record.sealed_secret()), (State::Dead, 3, Some(vec![1, 2])));
+        let shown = record.shown("id");
+        assert_eq!((&shown["url"], &shown["createdAt"]), (&json!("http://h/hook"), &json!("2015-08-30T12:36:00.007Z")));
+        assert!(!shown.to_string().contains("secret") && !shown.to_string().contains("AQI"), "{shown}");
+        assert!(Record::read(b"{}").is_err());
+    }
+}

@@ -1,0 +1,295 @@
+//! What generations there are, by age: names, states and, of those that are not over, how far they are. Their records are in the
+//! store; what is here is read from them at the start and follows each change.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use serde_json::{Value, json};
+use tokio::time::Instant;
+
+use super::super::events::Log;
+use super::record::{Record, Status};
+use crate::base::clock::Timestamp;
+use crate::base::limits::EVENT_LOGS_KEPT_MAX;
+
+/// The generations of this gateway.
+#[derive(Debug, Default)]
+pub(super) struct History(Mutex<Index>);
+
+#[derive(Debug, Default)]
+struct Index {
+    /// Whether the records were read.
+    loaded: bool,
+    known: HashMap<String, Known>,
+    by_age: BTreeSet<(u64, String)>,
+    /// Those that are over and whose events are kept, oldest first.
+    over: VecDeque<String>,
+    unfinished: usize,
+    /// How many of these call back at their end.
+    calling_back: usize,
+}
+
+#[derive(Debug)]
+struct Known {
+    created_ms: u64,
+    status: Status,
+    calls_back: bool,
+    live: Option<Arc<Live>>,
+}
+
+/// A generation that is not over, or was not a while ago.
+#[derive(Debug)]
+pub(super) struct Live {
+    pub(super) uuid: String,
+    part_count: u64,
+    pub(super) log: Arc<Log>,
+    course: Mutex<Course>,
+}
+
+/// How far a generation is, as far as this process knows.
+#[derive(Debug)]
+pub(super) struct Course {
+    /// When to look at it; never once it is over.
+    pub(super) due: Option<Instant>,
+    parts: BTreeMap<u64, (String, u64)>,
+    bytes: u64,
+    /// Who draws it.
+    pub(super) backend: Option<String>,
+    /// When a part came last, or this process began to look after it.
+    pub(super) progressed: Instant,
+    /// When its generator was heard of last.
+    pub(super) heard: Option<Instant>,
+    /// How often in a row its generator was asked again because nothing came.
+    pub(super) silences: u32,
+    /// How often in a row its generator could not be asked.
+    pub(super) tries: u32,
+}
+
+/// A part, as events name it.
+pub(super) struct Part {
+    pub(super) number: u64,
+    pub(super) etag: String,
+    pub(super) bytes: u64,
+}
+
+impl Live {
+    fn new(record: &Record, now: Timestamp) -> Self {
+        let moment = Instant::now();
+        let course = Course {
+            due: Some(moment),
+            parts: BTreeMap::new(),
+            bytes: 0,
+            backend: record.backend.clone(),
+            progressed: moment,
+            heard: None,
+            silences: 0,
+            tries: 0,
+        };
+        let live = Self {
+            uuid: record.uuid.clone(),
+            part_count: record.part_count(),
+            log: Arc::new(Log::new(now)),
+            course: Mutex::new(course),
+        };
+        live.tell_status(record.status);
+        live
+    }
+
+    pub(super) fn course(&self) -> MutexGuard<'_, Course> {
+        self.course.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Parts that are there, and their bytes.
+    pub(super) fn done(&self) -> (u64, u64) {
+        let course = self.course();
+        (course.parts.len() as u64, course.bytes)
+    }
+
+    /// Takes note of a part that is there; tells those who listen, if they do not know it.
+    pub(super) fn see(&self, part: Part) {
+        let mut course = self.course();
+        let known = (part.etag, part.bytes);
+        if course.parts.get(&part.number) == Some(&known) {
+            return;
+        }
+        let (etag, bytes) = known.clone();
+        let before = course.parts.insert(part.number, known).map_or(0, |(_, bytes)| bytes);
+        course.bytes = course.bytes.saturating_sub(before).saturating_add(bytes);
+        course.progressed = Instant::now();
+        course.heard = Some(course.progressed);
+        course.silences = 0;
+        let data = json!({
+            "partNumber": part.number,
+            "eTag": etag,
+            "partsDone": course.parts.len(),
+            "partCount": self.part_count,
+            "bytesDone": course.bytes,
+        });
+        self.log.push("part", &data, false);
+    }
+
+    fn tell_status(&self, status: Status) {
+        let (parts, bytes) = self.done();
+        let data = json!({
+            "uuid": self.uuid, "status": status.name(), "partsDone": parts, "partCount": self.part_count,
+            "bytesDone": bytes,
+        });
+        self.log.push("status", &data, false);
+    }
+}
+
+/// The last event of a generation that is over.
+pub(super) fn last_event(record: &Record) -> (&'static str, Value) {
+    let kind = if record.status == Status::Completed { "completed" } else { "failed" };
+    let data = json!({
+        "uuid": record.uuid,
+        "status": record.status.name(),
+        "objectName": record.key,
+        "bucket": record.bucket,
+        "bmpVolume": record.volume_bytes,
+        "eTag": record.etag,
+        "error": record.error,
+        "partsDone": record.parts_done,
+        "partCount": record.part_count(),
+        "bytesDone": record.bytes_done,
+    });
+    (kind, data)
+}
+
+/// The events of a generation that was over before this process began, or long ago.
+pub(super) fn retold(record: &Record) -> Arc<Log> {
+    let log = Log::new(Timestamp(record.finished_ms.unwrap_or(record.created_ms)));
+    let status = json!({
+        "uuid": record.uuid, "status": record.status.name(), "partsDone": record.parts_done,
+        "partCount": record.part_count(), "bytesDone": record.bytes_done,
+    });
+    log.push("status", &status, false);
+    let (kind, data) = last_event(record);
+    log.push(kind, &data, true);
+    Arc::new(log)
+}
+
+impl History {
+    fn index(&self) -> MutexGuard<'_, Index> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether the records were read.
+    pub(super) fn is_loaded(&self) -> bool {
+        self.index().loaded
+    }
+
+    /// From now on all generations are known.
+    pub(super) fn loaded(&self) {
+        self.index().loaded = true;
+    }
+
+    /// A generation that is new, or was found at the start.
+    pub(super) fn add(&self, record: &Record, now: Timestamp) {
+        let live = (!record.status.is_over()).then(|| Arc::new(Live::new(record, now)));
+        let mut index = self.index();
+        if live.is_some() {
+            index.unfinished += 1;
+            index.calling_back += usize::from(record.callback.is_some());
+        }
+        index.by_age.insert((record.created_ms, record.uuid.clone()));
+        let (created_ms, status, calls_back) = (record.created_ms, record.status, record.callback.is_some());
+        index.known.insert(record.uuid.clone(), Known { created_ms, status, calls_back, live });
+    }
+
+    /// A generation has come further.
+    pub(super) fn changed(&self, record: &Record) {
+        let mut index = self.index();
+        let Some(known) = index.known.get_mut(&record.uuid) else { return };
+        let before = std::mem::replace(&mut known.status, record.status);
+        let (live, calls_back) = (known.live.clone(), known.calls_back);
+        if before == record.status {
+            return;
+        }
+        if record.status.is_over() {
+            index.unfinished = index.unfinished.saturating_sub(1);
+            index.calling_back = index.calling_back.saturating_sub(usize::from(calls_back));
+            index.over.push_back(record.uuid.clone());
+            if index.over.len() > EVENT_LOGS_KEPT_MAX
+                && let Some(oldest) = index.over.pop_front()
+                && let Some(known) = index.known.get_mut(&oldest)
+            {
+                known.live = None;
+            }
+        }
+        drop(index);
+        let Some(live) = live else { return };
+        if record.status.is_over() {
+            live.course().due = None;
+            let (kind, data) = last_event(record);
+            live.log.push(kind, &data, true);
+        } else {
+            live.tell_status(record.status);
+        }
+    }
+
+    /// A generation is forgotten.
+    pub(super) fn remove(&self, uuid: &str) {
+        let mut index = self.index();
+        if let Some(known) = index.known.remove(uuid) {
+            index.by_age.remove(&(known.created_ms, uuid.to_owned()));
+        }
+    }
+
+    /// What this process knows of a generation.
+    pub(super) fn live(&self, uuid: &str) -> Option<Arc<Live>> {
+        self.index().known.get(uuid)?.live.clone()
+    }
+
+    /// How many are not over, and how many of these call back.
+    pub(super) fn unfinished(&self) -> (usize, usize) {
+        let index = self.index();
+        (index.unfinished, index.calling_back)
+    }
+
+    /// The oldest that is over, if there are at least so many in all.
+    pub(super) fn oldest_over(&self, at_least: usize) -> Option<String> {
+        let index = self.index();
+        if index.known.len() < at_least {
+            return None;
+        }
+        let over = |uuid: &&String| index.known.get(*uuid).is_some_and(|known| known.status.is_over());
+        index.by_age.iter().map(|(_, uuid)| uuid).find(over).cloned()
+    }
+
+    /// Names of generations, the newest first, from the one after `after` on; none where that is not known.
+    pub(super) fn newest(&self, after: Option<&str>, status: Option<Status>, max: usize) -> Option<Vec<String>> {
+        let index = self.index();
+        let asked = |(_, uuid): &&(u64, String)| {
+            let known = index.known.get(uuid);
+            status.is_none_or(|status| known.is_some_and(|known| known.status == status))
+        };
+        let names = |found: &(u64, String)| found.1.clone();
+        Some(match after {
+            None => index.by_age.iter().rev().filter(asked).take(max).map(names).collect(),
+            Some(uuid) => {
+                let end = (index.known.get(uuid)?.created_ms, uuid.to_owned());
+                index.by_age.range(..end).rev().filter(asked).take(max).map(names).collect()
+            }
+        })
+    }
+
+    /// Those to be looked at now, which are not to be looked at again before `until`, at most `max`; and when the next is due.
+    pub(super) fn take_due(&self, until: Instant, max: usize) -> (Vec<Arc<Live>>, Option<Instant>) {
+        let now = Instant::now();
+        let index = self.index();
+        let (mut taken, mut next) = (Vec::new(), None::<Instant>);
+        for live in index.known.values().filter_map(|known| known.live.as_ref()) {
+            let mut course = live.course();
+            match course.due {
+                Some(due) if due <= now && taken.len() < max => {
+                    course.due = Some(until);
+                    taken.push(Arc::clone(live));
+                }
+                Some(due) => next = Some(next.map_or(due, |next| next.min(due))),
+                None => {}
+            }
+        }
+        (taken, next)
+    }
+}
