@@ -233,6 +233,8 @@ pub const ACCESS_KEY_NAME_MAX_CHARACTERS: usize = 128;
 
 /// A JSON document of a request to the upload API: a complete of 10,000 parts takes under 1 MiB.
 pub const API_BODY_MAX_BYTES: usize = 4 << 20;
+/// Members and items in such a document, all levels together: 10,000 parts have four each, and some.
+pub const API_JSON_ITEMS_MAX: usize = 60_000;
 /// What a form chunk may contain beside its file.
 pub const CHUNK_FIELDS_MAX_BYTES: usize = 16 << 10;
 /// Missing chunks that the answer to one names; asking for the state names all.
