@@ -84,7 +84,6 @@ pub(super) async fn renderer() -> Result<Arc<Renderer>, Error> {
 /// most gateways never draw an image, and a GPU takes its time.
 pub(super) struct Embedded {
     config: Config,
-    own: Vec<BaseUrl>,
     token: Secret,
     clock: Arc<dyn Clock>,
     rng: Arc<dyn Rng>,
@@ -96,7 +95,9 @@ impl Embedded {
     pub(super) fn new(config: &Config, urls: &[BaseUrl], clock: Arc<dyn Clock>, rng: Arc<dyn Rng>) -> Self {
         let random = || Secret::new(draw(rng.as_ref(), LETTERS_AND_DIGITS, TOKEN_LETTERS));
         let token = config.generator_token.clone().unwrap_or_else(random);
-        Self { config: config.clone(), own: urls.to_vec(), token, clock, rng, endpoint: OnceCell::new() }
+        let mut config = config.clone();
+        config.generator_allow = config.generator_allow.with_hosts(urls);
+        Self { config, token, clock, rng, endpoint: OnceCell::new() }
     }
 
     /// What it asks for as bearer token.
@@ -114,7 +115,7 @@ impl Embedded {
         let made = self.endpoint.get_or_try_init(|| async {
             let renderer = renderer().await?;
             let (clock, rng) = (Arc::clone(&self.clock), Arc::clone(&self.rng));
-            Ok::<_, Error>(endpoint(&self.config, Some(&self.token), &self.own, renderer, clock, rng))
+            Ok::<_, Error>(endpoint(&self.config, Some(&self.token), renderer, clock, rng))
         });
         match made.await {
             Ok(endpoint) => endpoint.answer(request).await,

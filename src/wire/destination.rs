@@ -87,6 +87,19 @@ impl Destinations {
         all
     }
 
+    /// These, and the hosts of these URLs by whatever name or address they have there.
+    #[must_use]
+    pub fn with_hosts<'a>(mut self, urls: impl IntoIterator<Item = &'a BaseUrl>) -> Self {
+        for url in urls {
+            let Ok(url) = HttpUrl::parse(&url.to_string()) else { continue };
+            match url.address() {
+                Some(address) => self.networks.extend(Network::parse(&address.to_string())),
+                None => self.names.push(url.name().to_owned()),
+            }
+        }
+        self
+    }
+
     /// This machine.
     pub fn loopback() -> Self {
         let networks = ["127.0.0.0/8", "::1"].into_iter().filter_map(Network::parse).collect();
