@@ -22,6 +22,9 @@
 //!    is dropped; the sweep removes it.
 //! 6. One [`store::meta::Batch`] names the blob. The committer ([`store::meta::commit`]) applies the batches that are queued at
 //!    that moment in one redb transaction with one fsync (two where it also saves redb's allocator state), and answers each. Only now does the client get its 200.
+//!    What comes by the upload API ([`pipeline`]) goes the same way in other envelopes: each form chunk, each piece of a tus upload is a blob, named as a part of a
+//!    *session* (`store::sessions`), and the commit that brings a session's last part makes the object, without anybody listing the parts. Presigned sessions
+//!    hand out URLs of the S3 port. A [`generator`] is a client like any other.
 //! 7. A GET takes a snapshot, pins the body, and streams it: from the page cache in place, from the disk on a blocking thread.
 //! 8. A copy adds a name to bytes that are there. Overwritten, deleted, aborted or expired: one row moves to the grave in the same commit; [`store::maintain::gc`] removes
 //!    the blobs, then forgets the row.
@@ -34,12 +37,13 @@
 //! | --- | --- | --- | --- |
 //! | 0 | [`base`] | clock, rng, ids, limits, digests, buffers, workers | anything else |
 //! | 1 | [`telemetry`] | log, metrics, access log, health | |
-//! | 2 | [`wire`] | HTTP vocabulary: body, form, range, handler | |
+//! | 2 | [`wire`] | HTTP vocabulary: body, form, range, handler; the client of our own and where it may go; what an image is called | |
 //! | 3 | [`auth`] | SigV4, presigned URLs made and verified, those of SigV2, POST forms and their policies, aws-chunked framing and its signatures; access keys, temporary credentials, tokens; the language of policies | the store |
 //! | 3 | [`store`] | buckets, objects, uploads, quotas, and small records of the ranks above, over catalog and blobs | HTTP, XML, identities |
-//! | 3 | [`generator`] | images whose every byte follows from their description, drawn by the CPU or a GPU | the gateway's modules |
+//! | 3 | [`generator`] | images whose every byte follows from their description, drawn by the CPU or a GPU and sent in parts: orders, queue, uploader | the gateway, but for its API over HTTP |
 //! | 4 | [`server`] | listeners, TLS, deadlines, drain | S3 |
 //! | 4 | [`s3`] | the dialect: one file per operation | the server |
+//! | 4 | [`pipeline`] | the upload API: form chunks, presigned sessions, Companion, tus, generations with callbacks and events | S3, the server, the generator |
 //! | 5 | [`config`] | flags, environment, file: one validated value | |
 //! | 6 | [`app`] | composition root: opens, mounts, drives workers, drains; keeps keys, and administers over `admin.sock` and port 9001 | |
 //! | 7 | [`cli`] | commands and exit codes | |
@@ -65,6 +69,8 @@
 //! - Every wait on a peer has a deadline, every buffer a size, every collection of outside input a limit ([`base::limits`]).
 //! - Permission is decided in one place ([`s3::permission`]), by policies and ACLs alone: owning something gives nothing by itself.
 //!   A change of keys or policies counts from the request on that comes after its answer.
+//! - An upload of a session is complete by what is there, in the commit that brings it; its counters and its place are gone with it.
+//! - What others tell us to call (part URLs, reports, callbacks) is called only where the settings allow, at the addresses that were checked.
 //! - Secrets are kept sealed and never shown again; what carries them has no `Debug` that tells.
 //! - What is recognised and not built answers 501, never a wrong success.
 //! - Tokio's timers, request latencies and the cryptography of TLS aside, nothing but [`base::clock`] reads the clock, [`base::rng`] randomness, `store::fsio` the disk: tests own time, chance

@@ -67,13 +67,18 @@ def run(t):
         pond.end("killed and resumed", path, browser.do("filepond.result"))
         t.equal("its requests", [method for method, status in pond.sent()[before:] if status < 300], ["HEAD"] + ["PATCH"] * 4)
 
-        pond.start("taken back.bin", MIB + 1)
-        browser.do("filepond.result")
-        t.equal("taken back", browser.do("filepond.revert"), "reverted")
-        deleted = wait_for(lambda: [status for method, status in pond.sent() if method == "DELETE"], 30)
-        t.true("status of the DELETE is 200 or 204", deleted in ([200], [204]), deleted)
+        deleted = lambda: wait_for(lambda: [status for method, status in pond.sent() if method == "DELETE"], 30)
+        pond.start("taken back.bin", 3 * MIB, method="PATCH", passes=1)
+        browser.do("held")
+        t.equal("taken back in the middle", (browser.do("filepond.revert"), deleted()), ("reverted", [204]))
+        path = pond.start("kept.bin", MIB + 1)
+        pond.end("complete", path, browser.do("filepond.result"))
+        browser.do("filepond.revert")
+        t.equal("taken back when it is an object", deleted(), [403])
         keys = [entry["Key"] for entry in t.boto3().list_objects_v2(Bucket=BUCKET).get("Contents", [])]
-        t.equal("what was taken back is gone", [key for key in keys if key.endswith("taken back.bin")], [])
+        t.equal("objects of these two", [key.partition("-")[2] for key in keys if key.endswith(("taken back.bin", "kept.bin"))], ["kept.bin"])
+        uploads = t.boto3().list_multipart_uploads(Bucket=BUCKET).get("Uploads", [])
+        t.equal("uploads left open", [upload["Key"] for upload in uploads], [])
 
 
 if __name__ == "__main__":

@@ -21,7 +21,7 @@ class Tus(NodeDriver):
 
     def start(self, path, hold=None, resume=False, stream=False, checksums=None, **options):
         """Begins an upload under the name of its file. Ends with it, or when `hold` bytes have left the client."""
-        options["metadata"] = {"filename": path.name, "filetype": "image/bmp"}
+        options["metadata"] = {"filename": path.name, "filetype": "image/bmp", "key": path.name, **options.get("metadata", {})}
         return self.ask("start", path=path, hold=hold, resume=resume, stream=stream, checksums=checksums, options=options)
 
 
@@ -70,12 +70,19 @@ def whole(t, tus, files):
     path = files.make("whole", 12 * MIB + 5)
     answer = tus.start(path)
     done(t, "in one PATCH", answer, path)
-    t.equal("its requests", answer["requests"], [["POST", 201, None], ["PATCH", 204, 12 * MIB + 5]])
+    t.equal("its requests", [request[:2] for request in answer["requests"]], [["POST", 201], ["PATCH", 204]])
+    t.equal("the offset that PATCH came to", answer["requests"][-1][2], 12 * MIB + 5)
     status, headers = tus_call(t, "HEAD", answer["url"])
     t.true("status of HEAD is 200 or 204", status in (200, 204), status)
     t.equal("offset and length", (headers.get("Upload-Offset"), headers.get("Upload-Length")), (str(12 * MIB + 5),) * 2)
     pairs = dict(pair.split(" ") for pair in headers.get("Upload-Metadata", "").split(","))
     t.equal("metadata, given back", base64.b64decode(pairs.get("filename", "")).decode(), path.name)
+    t.equal("key, given back", base64.b64decode(pairs.get("key", "")).decode(), path.name)
+    path = files.make("without a key", 1000)
+    answer = tus.start(path, metadata={"key": ""})
+    t.equal("without a key: the end", answer["outcome"], "done")
+    keys = [entry["Key"] for entry in t.boto3().list_objects_v2(Bucket=BUCKET).get("Contents", []) if entry["Key"].endswith(path.name)]
+    t.true("without a key: it is the file's name behind what keeps two of one name apart", len(keys) == 1 and keys[0] != path.name, keys)
     path = files.make("in the creation", 3 * MIB)
     answer = tus.start(path, uploadDataDuringCreation=True)
     done(t, "sent with the creation", answer, path)

@@ -18,7 +18,7 @@ def run(t):
             browser.choose(path)
             if hold:
                 browser.do("hold", method="PATCH", passes=hold)
-            metadata = {"filename": path.name, "filetype": "image/bmp"}
+            metadata = {"key": path.name, "filename": path.name, "filetype": "image/bmp"}
             return browser.do("tus.start", **options, metadata=metadata, **more)
 
         def end(what, path):

@@ -23,7 +23,7 @@ use crate::store::fsio::real::RealFs;
 use crate::telemetry::metrics::Metrics;
 use crate::wire::Body;
 use crate::wire::base_url::BaseUrl;
-use crate::wire::destination::{Destinations, Outbound};
+use crate::wire::destination::Outbound;
 use crate::wire::trust::{self, TrustError, TrustSource};
 
 /// Letters of the token that a gateway and its own generator agree on.
@@ -55,20 +55,17 @@ pub(super) fn trust_source(config: &Config) -> TrustSource {
     })
 }
 
-/// The endpoint of these settings, which asks for `token`. Beside `generator-allow` it may call `own`, the listeners of the
-/// gateway that it is part of.
+/// The endpoint of these settings, which asks for `token`.
 pub(super) fn endpoint(
     config: &Config,
     token: Option<&Secret>,
-    own: &[BaseUrl],
     renderer: Arc<Renderer>,
     clock: Arc<dyn Clock>,
     rng: Arc<dyn Rng>,
 ) -> Endpoint {
-    let allowed = own.iter().fold(config.generator_allow.clone(), Destinations::and_host);
     Endpoint::new(EndpointConfig {
         token: token.map(|token| token.expose().to_owned()),
-        outbound: Outbound::new(allowed, trust_source(config)),
+        outbound: Outbound::new(config.generator_allow.clone(), trust_source(config)),
         callback_base: config.callback_base_url.clone(),
         renderer,
         clock,
@@ -87,7 +84,6 @@ pub(super) async fn renderer() -> Result<Arc<Renderer>, Error> {
 /// most gateways never draw an image, and a GPU takes its time.
 pub(super) struct Embedded {
     config: Config,
-    own: Vec<BaseUrl>,
     token: Secret,
     clock: Arc<dyn Clock>,
     rng: Arc<dyn Rng>,
@@ -99,7 +95,9 @@ impl Embedded {
     pub(super) fn new(config: &Config, urls: &[BaseUrl], clock: Arc<dyn Clock>, rng: Arc<dyn Rng>) -> Self {
         let random = || Secret::new(draw(rng.as_ref(), LETTERS_AND_DIGITS, TOKEN_LETTERS));
         let token = config.generator_token.clone().unwrap_or_else(random);
-        Self { config: config.clone(), own: urls.to_vec(), token, clock, rng, endpoint: OnceCell::new() }
+        let mut config = config.clone();
+        config.generator_allow = config.generator_allow.with_hosts(urls);
+        Self { config, token, clock, rng, endpoint: OnceCell::new() }
     }
 
     /// What it asks for as bearer token.
@@ -117,7 +115,7 @@ impl Embedded {
         let made = self.endpoint.get_or_try_init(|| async {
             let renderer = renderer().await?;
             let (clock, rng) = (Arc::clone(&self.clock), Arc::clone(&self.rng));
-            Ok::<_, Error>(endpoint(&self.config, Some(&self.token), &self.own, renderer, clock, rng))
+            Ok::<_, Error>(endpoint(&self.config, Some(&self.token), renderer, clock, rng))
         });
         match made.await {
             Ok(endpoint) => endpoint.answer(request).await,
@@ -150,7 +148,7 @@ async fn run(config: Config, stop: StopSignal, reload: Bell) -> Result<(), Error
     if config.generator_token.is_none() {
         tracing::warn!("no generator-token: every process of this machine may order images");
     }
-    let endpoint = endpoint(&config, config.generator_token.as_ref(), &[], Arc::clone(&renderer), clock, rng);
+    let endpoint = endpoint(&config, config.generator_token.as_ref(), Arc::clone(&renderer), clock, rng);
     let running = server.serve(endpoint.handler());
     stop.started();
     print_ready(&config, &addresses, &renderer)?;

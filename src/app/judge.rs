@@ -54,6 +54,10 @@ impl Judge for S3Judge {
         self.ask(asker, |asking| asking.permit(action, place))
     }
 
+    fn may_be_asked(&self, asker: &Asker<'_>, bucket: &Bucket) -> Result<(), Error> {
+        self.ask(asker, |asking| asking.may_be_asked(S3Place::Bucket(bucket)))
+    }
+
     fn own(
         &self,
         asker: &Asker<'_>,

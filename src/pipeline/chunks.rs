@@ -90,6 +90,8 @@ async fn receive(call: Call) -> Result<Response<Body>, Error> {
             format!("chunk {} is there with other bytes", target.number.get()),
         )
         .with("upload_id", id.to_string()),
+        // Aborted or expired in this very moment, which is no affair of a client that names none: the chunk begins it anew.
+        StoreError::NotFound(Missing::Upload) if target.id.is_none() => StoreError::Conflict.into(),
         error => error.into(),
     })?;
     // The very chunk that completed the file is answered as it was; that it may begin the file anew is no news to its sender.
@@ -117,13 +119,14 @@ async fn receive(call: Call) -> Result<Response<Body>, Error> {
 /// Reads the form. Whatever can be refused before the file is, so that nobody sends it in vain.
 async fn read_form(call: &Call) -> Result<Arrived, Error> {
     let boundary = Boundary::of(&call.headers)?;
+    let mut fields = Fields::of(&call.query);
+    let known = fields.read(None)?;
+    if known.is_whole() {
+        drop(target(call, &known)?);
+    }
     let body = call.take_body();
     call.store().check_room(body.remaining().unwrap_or_default())?;
     let mut form = Form::new(body, &boundary, CHUNK_FIELDS_MAX_BYTES);
-    let mut fields = Fields::default();
-    for (name, value) in call.query.pairs() {
-        fields.add(name, value)?;
-    }
     let (mut file, mut file_name) = (None, None);
     while let Some(part) = form.next_part().await? {
         if part.name != FILE {
@@ -135,13 +138,13 @@ async fn read_form(call: &Call) -> Result<Arrived, Error> {
         if file.is_some() {
             return Err(Error::field(FILE, "is given twice"));
         }
-        let early = fields.read(part.file_name.as_deref()).ok().filter(Wanted::is_whole);
-        match &early {
-            Some(wanted) => drop(target(call, wanted)?),
-            None => may_send_at_all(call)?,
+        let early = fields.read(part.file_name.as_deref())?;
+        match early.is_whole() {
+            true => drop(target(call, &early)?),
+            false => may_send_at_all(call, early.bucket.as_deref())?,
         }
         // A checksum may still follow behind the file, by an algorithm that nobody knows yet.
-        let digests = early.filter(|wanted| !wanted.expected.is_empty()).map_or(ALL_DIGESTS, |wanted| wanted.digests());
+        let digests = if early.expected.is_empty() { ALL_DIGESTS } else { early.digests() };
         file = Some(stage(call, &mut form, digests).await?);
         file_name = part.file_name;
     }
@@ -166,15 +169,12 @@ async fn stage(call: &Call, form: &mut Form, digests: crate::base::digest::Diges
     Ok(writer.finish().await?)
 }
 
-/// What a file takes that comes before anybody knows where it shall go: a caller who is somebody, or a bucket that is open.
-fn may_send_at_all(call: &Call) -> Result<(), Error> {
+/// What a file takes that comes before anybody knows where it shall go: a caller who is somebody, or a bucket where nobody in
+/// particular may do something.
+fn may_send_at_all(call: &Call, bucket: Option<&str>) -> Result<(), Error> {
     match call.caller.identity {
         Identity::Key(_) => Ok(()),
-        Identity::Anonymous => {
-            let bucket = call.bucket(None)?;
-            let key = super::call::object_key("key", "-")?;
-            call.permit("s3:PutObject", Place::Object(&bucket, &key))
-        }
+        Identity::Anonymous => call.config.judge.may_be_asked(&call.asker(), &call.bucket(bucket)?),
     }
 }
 
@@ -185,10 +185,13 @@ fn target(call: &Call, wanted: &Wanted) -> Result<Target, Error> {
     if let Some(id) = wanted.upload_id {
         let session = named(call, id)?;
         let total = session.total.unwrap_or_default();
-        if wanted.total.is_some_and(|wanted| wanted != total) || number.get() > total {
+        call.permit("s3:PutObject", Place::Object(&session.bucket, &session.key))?;
+        if wanted.total.is_some_and(|wanted| wanted != total) {
             return Err(Error::field("total_chunks", format!("of this upload is {total}")));
         }
-        call.permit("s3:PutObject", Place::Object(&session.bucket, &session.key))?;
+        if number.get() > total {
+            return Err(Error::field("chunk_number", format!("must be 1 to {total}, as many as there are chunks")));
+        }
         if let SessionState::Open { attributes, .. } = &session.state {
             call.config.judge.permit_completion(&call.asker(), &session.bucket, &session.key, attributes)?;
         }
@@ -247,9 +250,6 @@ fn repeats_the_last(call: &Call, target: &Target, body: &StagedBody) -> Result<O
 async fn open(call: &Call, target: &Target, wanted: &Wanted) -> Result<UploadId, Error> {
     let mut attributes = Attributes::default();
     if let Some(content_type) = &wanted.content_type {
-        if http::HeaderValue::from_str(content_type).is_err() {
-            return Err(Error::field("content_type", "cannot be a header"));
-        }
         attributes.headers.push(("content-type".to_owned(), content_type.clone()));
     }
     call.own(&target.bucket, &target.key, &mut attributes)?;
@@ -262,18 +262,10 @@ async fn open(call: &Call, target: &Target, wanted: &Wanted) -> Result<UploadId,
 /// Which chunks are there: of one file, or whether one chunk is, as Resumable.js asks.
 fn status(call: &Call) -> Result<Response<Body>, Error> {
     let session = asked_about(call, "s3:ListMultipartUploadParts")?;
-    let one = match call.query.get("resumableChunkNumber") {
-        Some(_) => call.query.number("resumableChunkNumber")?.and_then(PartNumber::in_session),
-        None => None,
-    };
-    if let Some(number) = one {
-        let there = session.is_some_and(|session| {
-            matches!(session.state, SessionState::Open { .. }) && {
-                call.store()
-                    .session_missing(session.id, SESSION_PARTS_MAX as usize)
-                    .is_ok_and(|missing| !missing.contains(&number.get()))
-            }
-        });
+    let fields = Fields::of(&call.query).read(None)?;
+    if let (Some(number), Some(_)) = (fields.number, call.query.get("resumableChunkNumber")) {
+        let there = session.map(|session| call.store().session_has(session.id, number)).transpose()?;
+        let there = there.unwrap_or_default();
         let mut response = Response::new(Body::empty());
         *response.status_mut() = if there { StatusCode::OK } else { StatusCode::NO_CONTENT };
         return Ok(response);
@@ -302,11 +294,7 @@ fn asked_about(call: &Call, action: &str) -> Result<Option<Session>, Error> {
         call.permit(action, Place::Object(&session.bucket, &session.key))?;
         return Ok(Some(session));
     }
-    let mut fields = Fields::default();
-    for (name, value) in call.query.pairs() {
-        fields.add(name, value)?;
-    }
-    let wanted = fields.read(None)?;
+    let wanted = Fields::of(&call.query).read(None)?;
     let bucket = call.bucket(wanted.bucket.as_deref())?;
     let key =
         wanted.key.ok_or_else(|| Error::field("upload_id", "or \"filename\" and \"total_chunks\" must be given"))?;

@@ -18,7 +18,6 @@
 
 use std::time::Duration;
 
-use http::header::{CACHE_CONTROL, HeaderValue};
 use http::{Method, Response, StatusCode};
 use serde_json::{Map, Value, json};
 
@@ -27,6 +26,7 @@ use super::error::{Error, answer as json_answer};
 use super::judge::Place;
 use super::links::Signed;
 use super::sessions::{self, Named};
+use crate::base::clock::Timestamp;
 use crate::base::limits::{PARTS_MAX, SESSION_MAX};
 use crate::base::rng::{LETTERS_AND_DIGITS, draw};
 use crate::store::types::{Attributes, ETag, ObjectKey, PartNumber};
@@ -36,8 +36,6 @@ use crate::wire::Body;
 const UNIQUE_LETTERS: usize = 20;
 /// Life of the credentials that `/s3/sts` gives, as Companion's.
 const CREDENTIALS_LIFE: Duration = Duration::from_secs(3600);
-/// How long before their end nobody may keep them any more.
-const KEPT_UNTIL_BEFORE: Duration = Duration::from_secs(300);
 
 /// Whether a path below `/s3/` is one of Companion's.
 pub(super) fn is_companions(path: &str) -> bool {
@@ -70,7 +68,7 @@ pub async fn answer(call: Call) -> Result<Response<Body>, Error> {
             json!({})
         }
         (["s3", "multipart", id, "complete"], &Method::POST) => {
-            let fields = call.fields().await?;
+            let fields = call.fields_of_parts().await?;
             complete(&call, id, &fields).await?
         }
         (["s3", "multipart", id, "batch"], &Method::GET) => batch(&call, id)?,
@@ -132,8 +130,13 @@ fn part(call: &Call, id: &str, number: &str) -> Result<Value, Error> {
     let life = sessions::companion_life(call)?;
     call.permit("s3:PutObject", Place::Object(&named.bucket, &named.key))?;
     sessions::check_open(call, &named)?;
-    let (url, _) = call.part_url(&named.bucket, &named.key, named.id, number, life)?;
-    Ok(json!({ "url": url, "expires": life.as_secs() }))
+    let (url, until) = call.part_url(&named.bucket, &named.key, named.id, number, life)?;
+    Ok(json!({ "url": url, "expires": seconds_until(call, until) }))
+}
+
+/// How long something lives from now on.
+fn seconds_until(call: &Call, until: Timestamp) -> u64 {
+    until.since(call.config.clock.now()).as_millis().div_ceil(1000).try_into().unwrap_or(u64::MAX)
 }
 
 fn batch(call: &Call, id: &str) -> Result<Value, Error> {
@@ -147,11 +150,13 @@ fn batch(call: &Call, id: &str) -> Result<Value, Error> {
     call.permit("s3:PutObject", Place::Object(&named.bucket, &named.key))?;
     sessions::check_open(call, &named)?;
     let mut urls = Map::new();
+    let mut ends = call.config.clock.now().after(life);
     for number in numbers {
-        let (url, _) = call.part_url(&named.bucket, &named.key, named.id, number, life)?;
+        let (url, until) = call.part_url(&named.bucket, &named.key, named.id, number, life)?;
+        ends = ends.min(until);
         urls.insert(number.to_string(), url.into());
     }
-    Ok(json!({ "presignedUrls": urls, "expires": life.as_secs() }))
+    Ok(json!({ "presignedUrls": urls, "expires": seconds_until(call, ends) }))
 }
 
 fn part_number(text: &str) -> Result<u64, Error> {
@@ -197,10 +202,11 @@ fn params(call: &Call) -> Result<Value, Error> {
     let config = &call.config;
     let (now, rng) = (config.clock.now(), config.rng.as_ref());
     let identity = &call.caller.identity;
-    let signed = config.authenticator.form_fields(identity, bucket.name.as_str(), &borrowed, life, now, rng)?;
+    let (signed, until) =
+        config.authenticator.form_fields(identity, bucket.name.as_str(), &borrowed, life, now, rng)?;
     let signed: Map<String, Value> = signed.into_iter().map(|(name, value)| (name, value.into())).collect();
     let url = format!("{}/{}/", config.addresses.s3(&call.headers), bucket.name);
-    Ok(json!({ "method": "POST", "url": url, "fields": signed, "expires": life.as_secs() }))
+    Ok(json!({ "method": "POST", "url": url, "fields": signed, "expires": seconds_until(call, until) }))
 }
 
 /// Temporary credentials with the caller's own rights.
@@ -223,13 +229,8 @@ fn credentials(call: &Call) -> Result<Response<Body>, Error> {
         "bucket": bucket.name.as_str(),
         "region": config.region,
     });
-    let mut response = json_answer(StatusCode::OK, &shown);
-    // Companion says `public`; credentials are nobody's but the caller's.
-    let kept = given.expires.since(now).saturating_sub(KEPT_UNTIL_BEFORE).as_secs();
-    if let Ok(value) = HeaderValue::from_str(&format!("private,max-age={kept}")) {
-        response.headers_mut().insert(CACHE_CONTROL, value);
-    }
-    Ok(response)
+    // Companion lets caches keep them. A cache that does not ask whose they are would hand them to whoever comes next.
+    Ok(json_answer(StatusCode::OK, &shown))
 }
 
 /// The URL of one request: which, says what is given.
@@ -240,7 +241,8 @@ fn presign(call: &Call, fields: &Fields) -> Result<Value, Error> {
     let id = fields.text("uploadId")?.map(upload_id).transpose()?.map(|id| id.to_string());
     let number = fields.number("partNumber")?.map(|number| part_number(&number.to_string())).transpose()?;
     let number = number.map(|number| number.to_string());
-    let content_type = fields.text("contentType")?;
+    let content_type =
+        fields.text("contentType")?.map(|kind| sessions::header_text("contentType", kind)).transpose()?;
     let (method, action) = match (method, &id) {
         ("PUT", Some(_)) if number.is_none() => return Err(Error::field("partNumber", "is missing")),
         ("PUT", _) => (Method::PUT, "s3:PutObject"),
@@ -262,11 +264,11 @@ fn presign(call: &Call, fields: &Fields) -> Result<Value, Error> {
     if let Some(id) = &id {
         query.push(("uploadId", id.as_str()));
     }
-    let headers: Vec<_> = match content_type {
+    let headers: Vec<_> = match content_type.as_deref() {
         Some(kind) if id.is_none() && method != Method::GET => vec![("content-type", kind)],
         _ => Vec::new(),
     };
     let life = sessions::companion_life(call)?;
-    let (url, _) = call.link(&bucket, &key, &Signed { method, query: &query, headers: &headers, expires: life })?;
-    Ok(json!({ "url": url, "expires": life.as_secs() }))
+    let (url, until) = call.link(&bucket, &key, &Signed { method, query: &query, headers: &headers, expires: life })?;
+    Ok(json!({ "url": url, "expires": seconds_until(call, until) }))
 }

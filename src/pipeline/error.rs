@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
+use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{Response, StatusCode};
 use serde_json::{Map, Value, json};
 
@@ -24,6 +24,8 @@ pub struct Error {
     code: &'static str,
     message: String,
     retry_after: Option<Duration>,
+    /// The methods that are taken where this one is not.
+    allow: Option<HeaderValue>,
     /// Further members beside code and message.
     more: Map<String, Value>,
     /// For the log alone.
@@ -33,7 +35,7 @@ pub struct Error {
 impl Error {
     /// An error of this status, code and sentence.
     pub fn new(status: StatusCode, code: &'static str, message: impl Into<String>) -> Self {
-        Self { status, code, message: message.into(), retry_after: None, more: Map::new(), detail: None }
+        Self { status, code, message: message.into(), retry_after: None, allow: None, more: Map::new(), detail: None }
     }
 
     /// 400 `InvalidRequest`.
@@ -56,9 +58,11 @@ impl Error {
         Self::new(StatusCode::NOT_FOUND, "NotFound", "there is nothing here")
     }
 
-    /// 405 that names the methods that are taken.
+    /// 405 that names the methods that are taken, as a sentence lists them.
     pub fn method(allowed: &str) -> Self {
-        Self::new(StatusCode::METHOD_NOT_ALLOWED, "MethodNotAllowed", format!("this path takes {allowed}"))
+        let names: Vec<_> = allowed.split(|c: char| !c.is_ascii_uppercase()).filter(|name| !name.is_empty()).collect();
+        let error = Self::new(StatusCode::METHOD_NOT_ALLOWED, "MethodNotAllowed", format!("this path takes {allowed}"));
+        Self { allow: HeaderValue::from_str(&names.join(", ")).ok(), ..error }
     }
 
     /// 401: credentials that are no good.
@@ -66,6 +70,11 @@ impl Error {
         let message = "these credentials are unknown, wrong or have ended; HTTP Basic with access key and secret key, or a \
                        bearer token, is taken";
         Self::new(StatusCode::UNAUTHORIZED, "Unauthorized", message)
+    }
+
+    /// 503 for what is too much at this moment.
+    pub fn slow_down(message: &str) -> Self {
+        Self::from_words(StatusCode::SERVICE_UNAVAILABLE, "SlowDown", message.to_owned(), None)
     }
 
     /// 404 for an upload that is unknown or over.
@@ -108,14 +117,16 @@ impl Error {
         &self.message
     }
 
-    /// The answer; what is not for the client goes to the log.
+    /// The answer to a request that nobody has a name for.
     pub fn response(&self) -> Response<Body> {
+        self.response_to("")
+    }
+
+    /// The answer to the request of this id; what is not for the client goes to the log.
+    pub fn response_to(&self, request_id: &str) -> Response<Body> {
         if self.status.is_server_error() {
-            tracing::error!(
-                code = self.code,
-                detail = self.detail.as_deref().unwrap_or(&self.message),
-                "the upload API failed"
-            );
+            let detail = self.detail.as_deref().unwrap_or(&self.message);
+            tracing::error!(request_id, code = self.code, detail, "the upload API failed");
         }
         let mut error = self.more.clone();
         error.insert("code".to_owned(), self.code.into());
@@ -123,6 +134,9 @@ impl Error {
         let mut response = answer(self.status, &json!({ "error": error }));
         if let Some(pause) = self.retry_after {
             response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(pause.as_secs().max(1)));
+        }
+        if let Some(allow) = &self.allow {
+            response.headers_mut().insert(ALLOW, allow.clone());
         }
         if self.status == StatusCode::UNAUTHORIZED {
             response.headers_mut().insert(WWW_AUTHENTICATE, CHALLENGE);
@@ -211,10 +225,14 @@ impl From<BodyError> for Error {
                 "EntityTooLarge",
                 format!("the body is longer than {max} bytes"),
             ),
-            // The client's link, most likely: trying again is right.
-            error => {
-                Self::new(StatusCode::REQUEST_TIMEOUT, "RequestTimeout", format!("the body did not arrive: {error}"))
-            }
+            BodyError::Framing(_) => Self::invalid(error.to_string()),
+            // The client's link, most likely, so trying again is right; clients take every 4xx but 429 for final.
+            BodyError::Truncated | BodyError::Timeout | BodyError::Failed(_) => Self::new(
+                StatusCode::SERVICE_UNAVAILABLE,
+                "ServiceUnavailable",
+                format!("the body did not arrive: {error}"),
+            )
+            .retry_after(Duration::from_secs(RETRY_SECONDS)),
         }
     }
 }

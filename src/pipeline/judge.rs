@@ -35,6 +35,12 @@ pub trait Judge: Send + Sync {
     /// Why not, as a client is told.
     fn permit(&self, asker: &Asker<'_>, action: &str, place: Place<'_>) -> Result<(), Error>;
 
+    /// Refuses somebody without a key where the bucket allows nothing to such, whatever it may be that is asked.
+    ///
+    /// # Errors
+    /// Why not, as a client is told.
+    fn may_be_asked(&self, asker: &Asker<'_>, bucket: &Bucket) -> Result<(), Error>;
+
     /// Settles whose an object to be is, by the rules of its bucket.
     ///
     /// # Errors

@@ -101,7 +101,10 @@ impl Asking<'_> {
     }
 
     /// Refuses somebody without a key where the bucket allows nothing to such: then no body need come that says what is asked.
-    fn may_be_asked(&self, place: Place<'_>) -> Result<(), Error> {
+    ///
+    /// # Errors
+    /// `AccessDenied`, and failures of the store.
+    pub fn may_be_asked(&self, place: Place<'_>) -> Result<(), Error> {
         let rules = self.rules(place)?;
         let silent =
             rules.is_none_or(|rules| rules.policy.is_none() && !self.granted(&rules, rules.acl, Access::Write));

@@ -15,7 +15,6 @@ use std::sync::Arc;
 
 use super::base_url::BaseUrl;
 use super::client::Peer;
-use super::host::split_port;
 use super::network::Network;
 use super::trust::{TrustError, TrustSource};
 use super::url::HttpUrl;
@@ -88,22 +87,23 @@ impl Destinations {
         all
     }
 
+    /// These, and the hosts of these URLs by whatever name or address they have there.
+    #[must_use]
+    pub fn with_hosts<'a>(mut self, urls: impl IntoIterator<Item = &'a BaseUrl>) -> Self {
+        for url in urls {
+            let Ok(url) = HttpUrl::parse(&url.to_string()) else { continue };
+            match url.address() {
+                Some(address) => self.networks.extend(Network::parse(&address.to_string())),
+                None => self.names.push(url.name().to_owned()),
+            }
+        }
+        self
+    }
+
     /// This machine.
     pub fn loopback() -> Self {
         let networks = ["127.0.0.0/8", "::1"].into_iter().filter_map(Network::parse).collect();
         Self { names: Vec::new(), networks }
-    }
-
-    /// These, and the host of this URL.
-    #[must_use]
-    pub fn and_host(mut self, base: &BaseUrl) -> Self {
-        let host = split_port(base.host()).0;
-        match Destination::parse(host) {
-            Some(Destination::Name(name)) => self.names.push(name),
-            Some(Destination::Network(network)) => self.networks.push(network),
-            None => {}
-        }
-        self
     }
 
     /// Whether the URL's host may be allowed, as far as that can be told without a resolver.
@@ -310,7 +310,7 @@ mod tests {
         }
         let own = ["http://10.0.0.5:9000", "http://[2001:db8::5]", "https://Wharf:81"]
             .map(|url| BaseUrl::parse(url).unwrap());
-        let own = own.iter().fold(Destinations::default(), Destinations::and_host);
+        let own = Destinations::default().with_hosts(&own);
         for (host, address, admitted) in [
             ("10.0.0.5", "10.0.0.5", true),
             ("x", "2001:db8::5", true),

@@ -5,11 +5,15 @@ use std::fmt;
 use std::path::Path;
 use std::process::Command;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
 
-use super::{check, lifetimes};
+use super::{check, lifetimes, renderers};
 
-/// What a child is to do: `gpucheck` with arguments, or one of [`lifetimes`].
+/// What a child is to do: `gpucheck` with arguments, or something of [`lifetimes`] or [`renderers`].
 const TASK: &str = "WHARF_TEST_CUDA_TASK";
+
+/// How long a child may take: the one with the device that hangs takes ten seconds on an idle machine.
+const PATIENCE: Duration = Duration::from_secs(180);
 
 /// How a child ended, and what the driver counted.
 pub(crate) struct Ended {
@@ -60,6 +64,7 @@ pub(crate) fn child(driver: &Path, fault: &str, task: &str) -> Ended {
     let counts = driver.join(format!("counts-{}-{number}", std::process::id()));
     let mut command = Command::new(std::env::current_exe().unwrap());
     command.args(["--exact", "child::a_wrong_argument_is_refused", "--nocapture"]);
+    command.env("FAKECUDA_GATE", counts.with_extension("gate"));
     command.env(TASK, task).env("FAKECUDA", fault).env("FAKECUDA_LOG", &counts).env("LD_LIBRARY_PATH", driver);
     let output = command.output().unwrap();
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
@@ -69,8 +74,9 @@ pub(crate) fn child(driver: &Path, fault: &str, task: &str) -> Ended {
         stderr: text(&output.stderr),
         counts: std::fs::read_to_string(&counts).unwrap_or_default(),
     };
-    // A child without a driver counts nothing.
+    // A child without a driver counts nothing, and few have a gate.
     let _ = std::fs::remove_file(&counts);
+    let _ = std::fs::remove_file(counts.with_extension("gate"));
     ended
 }
 
@@ -89,11 +95,19 @@ fn a_wrong_argument_is_refused() {
 }
 
 fn work(task: &str) -> u8 {
+    // A child that waits for ever for a device would keep the test waiting with it.
+    std::thread::spawn(|| {
+        std::thread::sleep(PATIENCE);
+        eprintln!("the child did not end within {PATIENCE:?}");
+        std::process::abort();
+    });
     let mut words = task.split_whitespace().map(str::to_owned);
     match words.next().as_deref() {
         Some("gpucheck") => check::run(&words.collect::<Vec<_>>(), &mut std::io::stdout().lock()),
         Some("outlive") => lifetimes::outlive(),
         Some("cancel") => lifetimes::cancel(),
+        Some("demand") => renderers::demand(),
+        Some("meanwhile") => renderers::meanwhile(),
         _ => 2,
     }
 }

@@ -10,7 +10,7 @@
 //   oom=N      pinned memory ends with the N-th  poolless   no stream-ordered allocations
 //   fail=N     the N-th launch dies half-way, and with it the context: every later call says so
 //   refuse=N   the N-th launch alone is refused  hang=N     the N-th launch never ends
-//   slow       copies take 20 ms
+//   slow       copies take 20 ms                 gate       cuInit waits for the file that FAKECUDA_GATE names
 // FAKECUDA_LOG names a file that gets what was counted, when the process ends or the context goes.
 // Compiled with -DWITHOUT_LAUNCH it lacks cuLaunchKernel.
 
@@ -207,6 +207,7 @@ static int queue(Stream *stream, Task task) {
 
 int cuInit(unsigned flags) {
     (void)flags;
+    while (asked("gate") && access(getenv("FAKECUDA_GATE"), F_OK)) usleep(1000);
     is_initialized = 1;
     return asked("nodevice") ? NO_DEVICE : SUCCESS;
 }

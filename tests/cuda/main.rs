@@ -5,6 +5,8 @@
     clippy::unwrap_used,
     clippy::panic,
     clippy::indexing_slicing,
+    clippy::print_stdout,
+    clippy::print_stderr,
     reason = "a failed assumption is the test's answer"
 )]
 
@@ -13,6 +15,7 @@ mod check;
 mod child;
 mod driver;
 mod lifetimes;
+mod renderers;
 
 use child::{Ended, gpucheck};
 
@@ -113,9 +116,8 @@ fn a_launch_that_fails_midway_kills_the_device_and_no_byte() {
     assert_eq!(ended.status, Some(1), "{ended}");
     assert_equal(&ended);
     let (on_gpu, on_cpu) = ended.pipeline();
-    // Those that were under way when the context died are lost with it.
-    assert!((19 - (SLOTS - 1)..=19).contains(&on_gpu), "{ended}");
-    assert_eq!(on_gpu + on_cpu, PIECES, "{ended}");
+    // What was under way when the context died is lost with it: at most what the other slots held.
+    assert!((19 - (SLOTS - 1)..PIECES).contains(&on_gpu) && on_gpu + on_cpu == PIECES, "{ended}");
     assert!(ended.has("the renderer now says cpu"), "{ended}");
 }
 

@@ -54,8 +54,13 @@ impl Launch {
 
     /// A gateway on free ports over this directory.
     pub(crate) fn on(directory: &Directory) -> Self {
+        Self::listening(directory, "127.0.0.1:0")
+    }
+
+    /// A gateway over this directory whose both listeners are at this address.
+    pub(crate) fn listening(directory: &Directory, address: &str) -> Self {
         let data_dir = directory.path().join("data");
-        let mut command = wharf(&["serve", "--s3-listen", "127.0.0.1:0", "--api-listen", "127.0.0.1:0"]);
+        let mut command = wharf(&["serve", "--s3-listen", address, "--api-listen", address]);
         command.arg("--data-dir").arg(&data_dir);
         command.env("WHARF_ACCESS_KEY", ACCESS_KEY).env("WHARF_SECRET_KEY", SECRET_KEY);
         Self { command, directory: Arc::clone(directory), tls: None, self_signed: false, data_dir }

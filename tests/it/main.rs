@@ -8,6 +8,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a failed assumption is the test's answer")]
 #![allow(clippy::indexing_slicing, clippy::panic, reason = "the same")]
 
+mod api;
 mod bucket;
 mod certificate;
 mod counterpart;
@@ -27,6 +28,8 @@ mod acl;
 mod admin;
 mod admin_api;
 mod admin_offline;
+mod api_callers;
+mod api_cors;
 mod attacks;
 mod auth_header;
 mod auth_presigned;
@@ -39,6 +42,7 @@ mod bucket_policy;
 mod bucket_tagging;
 mod buckets;
 mod checksums;
+mod companion;
 mod complete_upload;
 mod conditional_deletes;
 mod conditional_races;
@@ -48,6 +52,7 @@ mod cors;
 mod crash;
 mod delete_object;
 mod delete_objects;
+mod demo;
 mod expect_continue;
 mod forwarded;
 mod framing;
@@ -83,7 +88,10 @@ mod tus_breaks;
 mod tus_filepond;
 mod unbuilt;
 mod upload_checksums;
+mod upload_chunk;
+mod upload_chunk_fields;
 mod upload_listings;
 mod upload_part_copy;
 mod upload_parts;
+mod upload_sessions;
 mod virtual_host;

@@ -97,8 +97,8 @@ impl Authenticator {
         Ok((mint::mint(&request)?, now.after(signing.life)))
     }
 
-    /// The fields of a form that uploads an object by POST, these among them, in the order they are to be sent:
-    /// <https://docs.aws.amazon.com/AmazonS3/latest/API/sigv4-HTTPPOSTConstructPolicy.html>.
+    /// The fields of a form that uploads an object by POST, these among them, in the order they are to be sent, and when the
+    /// form ends: <https://docs.aws.amazon.com/AmazonS3/latest/API/sigv4-HTTPPOSTConstructPolicy.html>.
     ///
     /// # Errors
     /// [`LinkError`].
@@ -110,10 +110,10 @@ impl Authenticator {
         life: Duration,
         now: Timestamp,
         rng: &dyn Rng,
-    ) -> Result<Vec<(String, String)>, LinkError> {
+    ) -> Result<(Vec<(String, String)>, Timestamp), LinkError> {
         let owned = |name: &str, value: &str| (name.to_owned(), value.to_owned());
         let mut all: Vec<_> = fields.iter().map(|(name, value)| owned(name, value)).collect();
-        let Some(key) = holder.key() else { return Ok(all) };
+        let Some(key) = holder.key() else { return Ok((all, now.after(life))) };
         let signing = self.signing(key, life, now, rng)?;
         let amz_date = now.amz_date();
         let date = amz_date.get(..8).ok_or(PresignError::Time)?.to_owned();
@@ -134,7 +134,7 @@ impl Authenticator {
         let signature = SigningKey::derive(&signing.secret, &date, &self.region, S3).sign(&policy);
         all.push(("policy".to_owned(), policy));
         all.push(("x-amz-signature".to_owned(), signature));
-        Ok(all)
+        Ok((all, now.after(signing.life)))
     }
 
     fn signing(

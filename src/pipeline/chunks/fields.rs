@@ -13,9 +13,11 @@ use crate::base::digest::{BodyDigests, Checksum, ChecksumAlgorithm, DigestReques
 use crate::base::limits::SESSION_PARTS_MAX;
 use crate::pipeline::call::{object_key, upload_id};
 use crate::pipeline::error::Error;
+use crate::pipeline::query::Query;
+use crate::pipeline::sessions::header_text;
 use crate::store::types::{ObjectKey, PartNumber, StagedBody, UploadId};
 
-/// The texts of a form or a query, by name.
+/// The texts of a query and a form, by name.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Fields(BTreeMap<String, String>);
 
@@ -44,6 +46,11 @@ pub(super) enum Expected {
 }
 
 impl Fields {
+    /// What a query says.
+    pub(super) fn of(query: &Query) -> Self {
+        Self(query.pairs().map(|(name, value)| (name.to_owned(), value.to_owned())).collect())
+    }
+
     /// Adds a field, which may be there with the same value.
     pub(super) fn add(&mut self, name: &str, value: &str) -> Result<(), Error> {
         match self.0.insert(name.to_owned(), value.to_owned()) {
@@ -89,16 +96,18 @@ impl Fields {
         });
         let own_name = file_name.map(|path| path.rsplit(['/', '\\']).next().unwrap_or_default().to_owned());
         let filename = self.text(&["filename", "resumableFilename"]).or(own_name).filter(|name| !name.is_empty());
-        let key = self.text(&["key"]).or_else(|| filename.clone());
-        let key_field = if self.0.contains_key("key") { "key" } else { "filename" };
+        // Where it is not the key, it is kept all the same.
+        let named = filename.as_deref().map(|name| object_key("filename", name)).transpose()?;
+        let key = self.text(&["key"]).map(|key| object_key("key", &key)).transpose()?.or(named);
+        let content_type = self.text(&["content_type", "resumableType"]);
         Ok(Wanted {
             upload_id: self.text(&["upload_id"]).map(|text| upload_id(&text)).transpose()?,
-            key: key.map(|key| object_key(key_field, &key)).transpose()?,
+            key,
             filename,
             bucket: self.text(&["bucket"]),
             total,
             number: number.transpose()?,
-            content_type: self.text(&["content_type", "resumableType"]),
+            content_type: content_type.map(|text| header_text("content_type", &text)).transpose()?,
             client_id: self.text(&["dzuuid", "resumableIdentifier"]),
             expected: self.expected()?,
         })
@@ -125,17 +134,16 @@ impl Fields {
     }
 }
 
-/// The bytes of a checksum, written in hexadecimal digits or in base64: their lengths tell them apart.
+/// The bytes of a checksum, written in hexadecimal digits or in base64. No text is both: so many digits would be more bytes in
+/// base64.
 fn bytes_of(text: &str, length: usize) -> Option<Vec<u8>> {
-    if text.len() == 2 * length {
-        return match length {
-            4 => from_hex::<4>(text).map(|bytes| bytes.to_vec()),
-            8 => from_hex::<8>(text).map(|bytes| bytes.to_vec()),
-            16 => from_hex::<16>(text).map(|bytes| bytes.to_vec()),
-            _ => from_hex::<32>(text).map(|bytes| bytes.to_vec()),
-        };
-    }
-    STANDARD.decode(text).ok().filter(|bytes| bytes.len() == length)
+    let digits = match length {
+        4 => from_hex::<4>(text).map(|bytes| bytes.to_vec()),
+        8 => from_hex::<8>(text).map(|bytes| bytes.to_vec()),
+        16 => from_hex::<16>(text).map(|bytes| bytes.to_vec()),
+        _ => from_hex::<32>(text).map(|bytes| bytes.to_vec()),
+    };
+    digits.or_else(|| STANDARD.decode(text).ok().filter(|bytes| bytes.len() == length))
 }
 
 impl Wanted {
@@ -253,9 +261,14 @@ mod tests {
 
     #[test]
     fn checksums_in_both_notations() {
-        let hex = read(&[("checksum_md5", "900150983cd24fb0d6963f7d28e17f72")], None).unwrap();
-        let base64 = read(&[("checksum_md5", "kAFQmDzST7DWlj99KOF/cg==")], None).unwrap();
-        assert_eq!(hex.expected, base64.expected);
-        assert!(matches!(hex.expected[..], [Expected::Md5(_)]));
+        for (name, hex, base64) in [
+            ("checksum_md5", "900150983cd24fb0d6963f7d28e17f72", "kAFQmDzST7DWlj99KOF/cg=="),
+            // As long in base64 as in hexadecimal digits.
+            ("checksum_crc32c", "e3069283", "4waSgw=="),
+            ("checksum_crc64nvme", "ae8b14860a799888", "rosUhgp5mIg="),
+        ] {
+            let [hex, base64] = [hex, base64].map(|text| read(&[(name, text)], None).unwrap().expected);
+            assert_eq!((hex.len(), &hex), (1, &base64), "{name}");
+        }
     }
 }

@@ -86,8 +86,11 @@ impl Generations {
 
     /// The time until the next look; none once it is over.
     async fn pursue(&self, live: &Arc<Live>) -> Result<Option<Duration>, Error> {
-        let Ok(kept) = self.kept(&live.uuid) else { return Ok(None) };
-        let record = kept.record;
+        let record = match self.kept(&live.uuid) {
+            Ok(kept) => kept.record,
+            Err(error) if error.status() == StatusCode::NOT_FOUND => return Ok(None),
+            Err(error) => return Err(error),
+        };
         if record.status.is_over() {
             return Ok(None);
         }
