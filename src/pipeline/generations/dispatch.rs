@@ -211,7 +211,7 @@ impl Generations {
             "auth": { "type": "Bearer", "token": token },
             "generationUuid": record.uuid,
             "bmpVolume": record.volume_bytes,
-            "callbackBaseUrl": config.addresses.api_internal.to_string(),
+            "callbackBaseUrl": config.addresses.api_internal.to_string().trim_end_matches('/'),
         });
         if let Some(order) = order.as_object_mut() {
             for (theirs, ours) in [
