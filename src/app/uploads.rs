@@ -5,7 +5,10 @@ use std::sync::Arc;
 
 use super::generator::{Embedded, trust_source};
 use super::judge::S3Judge;
+use tokio::sync::Semaphore;
+
 use crate::auth::{Authenticator, Keyring};
+use crate::base::limits::API_DOCUMENTS_MAX_BYTES;
 use crate::config::{Config, reachable};
 use crate::pipeline::generations::Settings;
 use crate::pipeline::links::Addresses;
@@ -66,6 +69,7 @@ pub(super) fn uploads(
         addresses,
         presign_expires: config.presign_expires,
         expire_uploads: config.expire_uploads,
+        documents: Arc::new(Semaphore::new(API_DOCUMENTS_MAX_BYTES)),
         metrics: s3.metrics.clone(),
         clock: Arc::clone(&s3.clock),
         rng: Arc::clone(&s3.rng),

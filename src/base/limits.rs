@@ -231,8 +231,12 @@ pub const TOKEN_LIFE_MAX: Duration = Duration::from_secs(366 * 24 * 3600);
 /// Name of an access key, in characters.
 pub const ACCESS_KEY_NAME_MAX_CHARACTERS: usize = 128;
 
-/// A JSON document of a request to the upload API: a complete of 10,000 parts takes under 1 MiB.
-pub const API_BODY_MAX_BYTES: usize = 4 << 20;
+/// A JSON document of a request to the upload API that lists parts: a complete of 10,000 takes under 1 MiB.
+pub const API_PARTS_BODY_MAX_BYTES: usize = 2 << 20;
+/// Any other JSON document of it.
+pub const API_BODY_MAX_BYTES: usize = 64 << 10;
+/// JSON documents of all requests to it together, as far as they have come.
+pub const API_DOCUMENTS_MAX_BYTES: usize = 64 << 20;
 /// Members and items in such a document, all levels together: 10,000 parts have four each, and some.
 pub const API_JSON_ITEMS_MAX: usize = 60_000;
 /// What a form chunk may contain beside its file.

@@ -72,6 +72,11 @@ impl Error {
         Self::new(StatusCode::UNAUTHORIZED, "Unauthorized", message)
     }
 
+    /// 503 for what is too much at this moment.
+    pub fn slow_down(message: &str) -> Self {
+        Self::from_words(StatusCode::SERVICE_UNAVAILABLE, "SlowDown", message.to_owned(), None)
+    }
+
     /// 404 for an upload that is unknown or over.
     pub fn no_such_upload() -> Self {
         StoreError::NotFound(Missing::Upload).into()
@@ -112,15 +117,16 @@ impl Error {
         &self.message
     }
 
-    /// The answer; what is not for the client goes to the log.
+    /// The answer to a request that nobody has a name for.
     pub fn response(&self) -> Response<Body> {
-        // What the client is to try again is no failure of the gateway, unless there is something to tell.
-        if self.status.is_server_error() && (self.retry_after.is_none() || self.detail.is_some()) {
-            tracing::error!(
-                code = self.code,
-                detail = self.detail.as_deref().unwrap_or(&self.message),
-                "the upload API failed"
-            );
+        self.response_to("")
+    }
+
+    /// The answer to the request of this id; what is not for the client goes to the log.
+    pub fn response_to(&self, request_id: &str) -> Response<Body> {
+        if self.status.is_server_error() {
+            let detail = self.detail.as_deref().unwrap_or(&self.message);
+            tracing::error!(request_id, code = self.code, detail, "the upload API failed");
         }
         let mut error = self.more.clone();
         error.insert("code".to_owned(), self.code.into());

@@ -20,13 +20,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::FutureExt as _;
-use http::{Method, Request, Response, StatusCode};
-use tokio::sync::watch;
+use http::{HeaderValue, Method, Request, Response, StatusCode};
+use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use crate::auth::{Authenticator, Identity};
 use crate::base::clock::Clock;
+use crate::base::digest::hex;
 use crate::base::rng::Rng;
 use crate::store::Store;
 use crate::store::error::Error as StoreError;
@@ -76,6 +77,8 @@ pub struct Config {
     pub expire_uploads: Duration,
     /// Where generations are made, and who may be told of their ends.
     pub generations: generations::Settings,
+    /// Room for the JSON documents of all requests, [`crate::base::limits::API_DOCUMENTS_MAX_BYTES`] of it.
+    pub documents: Arc<Semaphore>,
     /// Requests are counted here.
     pub metrics: Metrics,
     /// The time.
@@ -182,6 +185,7 @@ impl Pipeline {
         let received = body.progress();
         let (method, uri) = (head.method.clone(), head.uri.clone());
         let peer = head.extensions.get::<ConnectionInfo>().map(|connection| connection.peer);
+        let request_id = request_id(self.config.rng.as_ref());
         let mut identity = String::new();
         let answering = async {
             let caller = Caller::of(&self.config, &head.headers)?;
@@ -207,10 +211,13 @@ impl Pipeline {
         });
         let (mut response, code) = match answered {
             Ok(response) => (response, None),
-            Err(error) => (error.response(), Some(error.code())),
+            Err(error) => (error.response_to(&request_id), Some(error.code())),
         };
         if route == Route::Tus && method != Method::OPTIONS {
             tus::dress(&mut response);
+        }
+        if let Ok(value) = HeaderValue::from_str(&request_id) {
+            response.headers_mut().insert("x-amz-request-id", value);
         }
         self.config.metrics.request(route.name(), response.status().as_u16(), started.elapsed());
         let (status, expected) = (response.status().as_u16(), response.body().remaining());
@@ -227,7 +234,7 @@ impl Pipeline {
                     bytes_out: sent.bytes(),
                     complete: expected.map_or_else(|| sent.finished(), |expected| sent.bytes() == expected),
                     elapsed: started.elapsed(),
-                    request_id: "",
+                    request_id: &request_id,
                     identity: &identity,
                     peer: peer.unwrap_or_else(|| ([0, 0, 0, 0], 0).into()),
                 }
@@ -247,6 +254,13 @@ async fn supervised<F: Future<Output = ()>>(what: &str, mut stop: watch::Receive
             () = tokio::time::sleep(PANIC_PAUSE) => {}
         }
     }
+}
+
+/// What the answer and the log call a request.
+fn request_id(rng: &dyn Rng) -> String {
+    let mut bytes = [0; 8];
+    rng.fill(&mut bytes);
+    hex(&bytes).to_ascii_uppercase()
 }
 
 impl Config {

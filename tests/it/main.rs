@@ -53,6 +53,7 @@ mod cors;
 mod crash;
 mod delete_object;
 mod delete_objects;
+mod demo;
 mod expect_continue;
 mod forwarded;
 mod framing;

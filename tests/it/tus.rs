@@ -148,21 +148,12 @@ fn bytes_that_do_not_fit_are_refused() {
     gateway.patch(&path, 0, "abcd").send().ok(204);
     for offset in [0, 3, 5, 10] {
         refused(&gateway.patch(&path, offset, "").send(), 409, "Conflict");
-        refused(
-            &gateway.patch(&path, offset, "x").send(),
-            if offset == 10 { 413 } else { 409 },
-            if offset == 10 { "EntityTooLarge" } else { "Conflict" },
-        );
+        refused(&gateway.patch(&path, offset, "x").send(), 409, "Conflict");
     }
-    for offset in ["", "-1", "x", "4 ", "99999999999999999999"] {
-        let answer = gateway.patch(&path, 0, "x").header("Upload-Offset", offset).send();
-        // Blanks around a value are no part of it.
-        if offset == "4 " {
-            answer.ok(204)
-        } else {
-            refused(&answer, 400, "InvalidRequest");
-            answer
-        };
+    // Blanks around a value are no part of it.
+    gateway.patch(&path, 0, "x").header("Upload-Offset", "4 ").send().ok(204);
+    for offset in ["", "-1", "x", "99999999999999999999"] {
+        refused(&gateway.patch(&path, 0, "x").header("Upload-Offset", offset).send(), 400, "InvalidRequest");
     }
     assert_eq!(gateway.offset(&path), 5);
     refused(&gateway.patch(&path, 5, "x").without("Upload-Offset").send(), 400, "InvalidRequest");

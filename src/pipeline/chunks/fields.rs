@@ -14,6 +14,7 @@ use crate::base::limits::SESSION_PARTS_MAX;
 use crate::pipeline::call::{object_key, upload_id};
 use crate::pipeline::error::Error;
 use crate::pipeline::query::Query;
+use crate::pipeline::sessions::header_text;
 use crate::store::types::{ObjectKey, PartNumber, StagedBody, UploadId};
 
 /// The texts of a query and a form, by name.
@@ -98,6 +99,7 @@ impl Fields {
         // Where it is not the key, it is kept all the same.
         let named = filename.as_deref().map(|name| object_key("filename", name)).transpose()?;
         let key = self.text(&["key"]).map(|key| object_key("key", &key)).transpose()?.or(named);
+        let content_type = self.text(&["content_type", "resumableType"]);
         Ok(Wanted {
             upload_id: self.text(&["upload_id"]).map(|text| upload_id(&text)).transpose()?,
             key,
@@ -105,7 +107,7 @@ impl Fields {
             bucket: self.text(&["bucket"]),
             total,
             number: number.transpose()?,
-            content_type: self.text(&["content_type", "resumableType"]),
+            content_type: content_type.map(|text| header_text("content_type", &text)).transpose()?,
             client_id: self.text(&["dzuuid", "resumableIdentifier"]),
             expected: self.expected()?,
         })
