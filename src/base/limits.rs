@@ -330,6 +330,8 @@ pub const PART_RENEWALS_MAX: u32 = 3;
 
 /// Generations that are not over yet, waiting or under way; further ones are turned away for a while.
 pub const GENERATIONS_UNFINISHED_MAX: usize = 1000;
+/// ... of one key, unless that is root, and of nobody: no one's generations keep out everybody else's.
+pub const GENERATIONS_UNFINISHED_PER_KEY_MAX: usize = 100;
 /// Generations of the history. Beyond them the oldest that are over are forgotten, so that there is always a record left of
 /// [`RECORDS_MAX`] for those that are not.
 pub const GENERATIONS_KEPT_MAX: usize = 9000;
@@ -337,6 +339,8 @@ pub const GENERATIONS_KEPT_MAX: usize = 9000;
 pub const GENERATIONS_PAGE_DEFAULT: usize = 100;
 /// Generations that one page looks at: those that the caller may not see count too.
 pub const GENERATIONS_LOOKED_AT_MAX: usize = 2000;
+/// Requests that look at many generations or callbacks at a time, each on a thread of its own.
+pub const HISTORY_JUDGEMENTS_CONCURRENT: usize = 4;
 /// Why a generation failed, as far as it is kept.
 pub const GENERATION_ERROR_MAX_CHARACTERS: usize = 1000;
 /// Generations that are looked after at a moment: asking a generator may take a while.

@@ -39,6 +39,8 @@ pub enum Scope {
         uuid: String,
         /// Its upload.
         upload: Option<UploadId>,
+        /// Which of the orders of it the token came with.
+        attempt: u64,
     },
 }
 
@@ -140,13 +142,16 @@ impl Call {
         self.config.judge.permit(&self.asker(), action, place)
     }
 
-    /// Permission for an action on an upload: that of S3, or a token that is for this very upload.
+    /// Permission for an action on an upload: that of S3, or a token that is for this very upload. Such a token is for putting
+    /// the object, so whoever it speaks for must have the right to that, and now: rights that have ended end it.
     ///
     /// # Errors
     /// `AccessDenied`.
     pub fn permit_upload(&self, action: &str, place: Place<'_>, id: UploadId) -> Result<(), Error> {
         match &self.caller.scope {
-            Some(Scope::Generation { upload, .. }) if *upload == Some(id) => Ok(()),
+            Some(Scope::Generation { upload, .. }) if *upload == Some(id) => {
+                self.config.judge.permit(&self.asker(), "s3:PutObject", place)
+            }
             _ => self.permit(action, place),
         }
     }

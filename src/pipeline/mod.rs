@@ -21,7 +21,7 @@ use std::time::Duration;
 
 use futures_util::FutureExt as _;
 use http::{HeaderValue, Method, Request, Response, StatusCode};
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
@@ -53,6 +53,9 @@ pub mod links;
 pub mod query;
 pub mod sessions;
 pub mod tus;
+
+/// How long a task rests that has panicked.
+const PANIC_PAUSE: Duration = Duration::from_secs(5);
 
 /// What the upload API is made of.
 pub struct Config {
@@ -161,9 +164,11 @@ impl Pipeline {
     /// Where their records cannot be read.
     pub fn start(&self) -> Result<Working, StoreError> {
         self.generations.load()?;
-        let mut tasks = JoinSet::new();
-        tasks.spawn(self.generations.clone().run());
-        tasks.spawn(self.generations.deliver());
+        let (mut tasks, stop) = (JoinSet::new(), self.generations.stopping());
+        let generations = self.generations.clone();
+        tasks.spawn(supervised("orders of generations", stop.clone(), move || generations.clone().run()));
+        let generations = self.generations.clone();
+        tasks.spawn(supervised("callbacks", stop, move || generations.deliver()));
         Ok(Working { generations: self.generations.clone(), tasks })
     }
 
@@ -239,6 +244,18 @@ impl Pipeline {
     }
 }
 
+/// Runs a task to its end, and again after a pause where it panics: one that is lost would be missed for as long as the gateway
+/// runs.
+async fn supervised<F: Future<Output = ()>>(what: &str, mut stop: watch::Receiver<bool>, mut make: impl FnMut() -> F) {
+    while AssertUnwindSafe(make()).catch_unwind().await.is_err() {
+        tracing::error!(what, pause = ?PANIC_PAUSE, "a task panicked, and is begun again");
+        tokio::select! {
+            _ = stop.wait_for(|stop| *stop) => return,
+            () = tokio::time::sleep(PANIC_PAUSE) => {}
+        }
+    }
+}
+
 /// What the answer and the log call a request.
 fn request_id(rng: &dyn Rng) -> String {
     let mut bytes = [0; 8];
@@ -250,5 +267,32 @@ impl Config {
     /// Whoever asks without credentials.
     pub fn anonymous(&self) -> Caller {
         Caller { identity: Identity::Anonymous, scope: None }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicU32, Ordering};
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_task_that_panics_is_begun_again_until_the_gateway_stops() {
+        let (begun, stop) = (AtomicU32::new(0), watch::Sender::new(false));
+        let times = |panics: u32| {
+            let (begun, stop) = (&begun, &stop);
+            begun.store(0, Ordering::Relaxed);
+            move || async move {
+                let time = begun.fetch_add(1, Ordering::Relaxed) + 1;
+                if time == 5 {
+                    stop.send_replace(true);
+                }
+                assert!(time > panics, "a panic of this test");
+            }
+        };
+        supervised("a test", stop.subscribe(), times(2)).await;
+        assert_eq!(begun.load(Ordering::Relaxed), 3);
+        supervised("a test", stop.subscribe(), times(u32::MAX)).await;
+        assert_eq!(begun.load(Ordering::Relaxed), 5);
     }
 }

@@ -38,6 +38,7 @@ mod bad_keys;
 mod bad_xml;
 mod bmp;
 mod bmp_callbacks;
+mod bmp_rights;
 mod bucket_policy;
 mod bucket_tagging;
 mod buckets;

@@ -144,14 +144,19 @@ impl Authenticator {
         now: Timestamp,
         rng: &dyn Rng,
     ) -> Result<Signing, LinkError> {
-        let ends = holder.session.as_ref().map(|session| session.expires.since(now));
-        let life = Duration::from_secs(ends.map_or(life, |left| left.min(life)).as_secs().max(1));
+        let gone = || AuthError::new(AuthErrorCode::AccessDenied, "The access key may not be used any more.");
+        let left = holder.session.as_ref().map(|session| session.expires.since(now).as_secs());
+        if left == Some(0) {
+            let message = "The credentials that were shown have ended.";
+            return Err(AuthError::new(AuthErrorCode::AccessDenied, message).into());
+        }
+        let life = life.as_secs().max(1);
+        let life = Duration::from_secs(left.map_or(life, |left| left.min(life)));
         if holder.session.as_ref().is_some_and(|session| session.policy.is_some()) {
             let passed = self.pass_on(holder, SESSION_NAME, life, now, rng)?;
             let token = Some(passed.token);
             return Ok(Signing { access_key_id: passed.access_key_id, secret: passed.secret, token, life });
         }
-        let gone = || AuthError::new(AuthErrorCode::AccessDenied, "The access key may not be used any more.");
         let secret = self.keyring().secret(&holder.user).ok_or_else(gone)?;
         Ok(Signing { access_key_id: holder.user.clone(), secret: secret.to_string(), token: None, life })
     }

@@ -105,6 +105,9 @@ pub(in crate::pipeline) struct Record {
     /// Why it failed.
     #[serde(default)]
     pub(in crate::pipeline) error: Option<String>,
+    /// How often it was ordered from a generator that did not have it.
+    #[serde(default)]
+    pub(in crate::pipeline) attempt: u64,
     /// The parts that were there at the end.
     #[serde(default)]
     pub(in crate::pipeline) parts_done: u64,
@@ -172,11 +175,14 @@ impl Owner {
         Ok(Some(Self { user: key.user.clone(), fingerprint, session }))
     }
 
-    /// The owner as one who asks; none where the key is gone or has another secret by now.
-    pub(super) fn identity(&self, keyring: &Keyring) -> Option<Identity> {
-        let key = keyring.holder(&self.user)?;
-        keyring.fingerprint(&self.user).filter(|fingerprint| *fingerprint == self.fingerprint)?;
+    /// The owner as one who asks; none where the key is gone, may not be used or has another secret by now, and where the
+    /// session that narrowed it has ended.
+    pub(in crate::pipeline) fn identity(&self, keyring: &Keyring, now: Timestamp) -> Option<Identity> {
+        let key = keyring.holder(&self.user).filter(|_| self.is_of_key(keyring))?;
         let Some(kept) = &self.session else { return Some(Identity::Key(key)) };
+        if now.0 >= kept.expires_ms {
+            return None;
+        }
         let policy = match &kept.policy {
             None => None,
             // A policy that can no longer be read narrows to nothing.
@@ -188,12 +194,17 @@ impl Owner {
         Some(Identity::Key(Arc::new(narrowed)))
     }
 
+    /// Whether the key of this id is still the owner's: a later one that has the id owns nothing of it.
+    fn is_of_key(&self, keyring: &Keyring) -> bool {
+        keyring.fingerprint(&self.user).is_some_and(|fingerprint| fingerprint == self.fingerprint)
+    }
+
     /// Whether this is who asks: with all rights of the key, or narrowed in the same way.
-    pub(super) fn is(&self, identity: &Identity) -> bool {
+    pub(super) fn is(&self, identity: &Identity, keyring: &Keyring) -> bool {
         let Some(key) = identity.key() else { return false };
         let asking = key.session.as_ref().and_then(|session| session.policy.as_ref()).map(Policy::text);
         let kept = self.session.as_ref().and_then(|session| session.policy.as_deref());
-        key.user == self.user && (asking.is_none() || asking == kept)
+        key.user == self.user && self.is_of_key(keyring) && (asking.is_none() || asking == kept)
     }
 }
 
