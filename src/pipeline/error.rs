@@ -24,8 +24,8 @@ pub struct Error {
     code: &'static str,
     message: String,
     retry_after: Option<Duration>,
-    /// The methods that are taken where this one is not.
-    allow: Option<HeaderValue>,
+    /// The methods that are taken where this one is not. Boxed, so that the error of every call stays small.
+    allow: Option<Box<HeaderValue>>,
     /// Further members beside code and message.
     more: Map<String, Value>,
     /// For the log alone.
@@ -62,7 +62,7 @@ impl Error {
     pub fn method(allowed: &str) -> Self {
         let names: Vec<_> = allowed.split(|c: char| !c.is_ascii_uppercase()).filter(|name| !name.is_empty()).collect();
         let error = Self::new(StatusCode::METHOD_NOT_ALLOWED, "MethodNotAllowed", format!("this path takes {allowed}"));
-        Self { allow: HeaderValue::from_str(&names.join(", ")).ok(), ..error }
+        Self { allow: HeaderValue::from_str(&names.join(", ")).ok().map(Box::new), ..error }
     }
 
     /// 401: credentials that are no good.
@@ -136,7 +136,7 @@ impl Error {
             response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(pause.as_secs().max(1)));
         }
         if let Some(allow) = &self.allow {
-            response.headers_mut().insert(ALLOW, allow.clone());
+            response.headers_mut().insert(ALLOW, allow.as_ref().clone());
         }
         if self.status == StatusCode::UNAUTHORIZED {
             response.headers_mut().insert(WWW_AUTHENTICATE, CHALLENGE);
