@@ -285,6 +285,8 @@ pub const DESTINATION_ADDRESSES_MAX: usize = 8;
 
 /// Body of a request to generate: a URL for each of 10,000 parts; also the longest answer that brings such URLs.
 pub const GENERATE_BODY_MAX_BYTES: usize = 16 << 20;
+/// Members and items in such a body, all levels together: 10,000 URLs, 10,000 numbers and the rest.
+pub const GENERATE_ITEMS_MAX: usize = 20_200;
 /// Body of a request to cancel a generation.
 pub const CANCEL_BODY_MAX_BYTES: usize = 4 << 10;
 /// Hosts that the URLs of one generation may name: one is enough, and each is looked up.

@@ -72,10 +72,7 @@ pub(super) fn sealed(config: &Config, secret: &str) -> String {
 ///
 /// # Errors
 /// [`StoreError::Corrupt`], which does not happen.
-pub(super) fn of_generation(
-    config: &Config,
-    generation: &Generation,
-) -> Result<Option<RecordChange>, Error> {
+pub(super) fn of_generation(config: &Config, generation: &Generation) -> Result<Option<RecordChange>, Error> {
     let Some(callback) = &generation.callback else { return Ok(None) };
     let body = json!({
         "generationUuid": generation.uuid,
@@ -89,8 +86,10 @@ pub(super) fn of_generation(
         "eTag": generation.etag,
         "imageUrl": Value::Null,
     });
-    let image =
-        generation.etag.as_ref().map(|_| Image { owner: generation.owner.clone(), s3_base: generation.s3_base.clone() });
+    let image = generation
+        .etag
+        .as_ref()
+        .map(|_| Image { owner: generation.owner.clone(), s3_base: generation.s3_base.clone() });
     let record = Record {
         state: State::Pending,
         url: callback.url.clone(),

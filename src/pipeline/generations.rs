@@ -26,11 +26,11 @@ use super::error::{Error, answer as json_answer};
 use super::events;
 use super::judge::Place;
 use super::sessions::{Named, begin, part_size};
+use crate::auth::{Identity, KeyIdentity};
 use crate::base::limits::{
     CALLBACK_SECRET_MAX_BYTES, CALLBACK_URL_MAX_BYTES, EVENT_LISTENERS_MAX, GENERATIONS_KEPT_MAX, GENERATOR_PAUSE_MAX,
     HISTORY_JUDGEMENTS_CONCURRENT, LIST_PAGE_MAX,
 };
-use crate::auth::{Identity, KeyIdentity};
 use crate::store::error::Error as StoreError;
 use crate::store::types::{Attributes, ETag, Expected, PartNumber, RecordKind};
 use crate::wire::Body;
@@ -303,7 +303,9 @@ impl Generations {
         let key = identity.key();
         let load = Load {
             unfinished,
-            of_key: key.is_none_or(|key| !key.root).then(|| self.history().unfinished_of(key.map(|key| key.user.as_str()))),
+            of_key: key
+                .is_none_or(|key| !key.root)
+                .then(|| self.history().unfinished_of(key.map(|key| key.user.as_str()))),
             calling_back: calls_back.then(|| calling_back.saturating_add(self.callbacks().pending())),
         };
         if let Some(why) = load.too_much() {
@@ -369,7 +371,8 @@ impl Generations {
         let why = fields.text("errorMessage")?.filter(|why| !why.is_empty()).unwrap_or("the generator gave no reason");
         let wish = (!success).then(|| Ending::failed(why));
         // Whoever fills the upload by now is not ended by one that was ordered before: it is the later one's to say.
-        let replaced = matches!(&call.caller.scope, Some(Scope::Generation { attempt, .. }) if *attempt < record.attempt);
+        let replaced =
+            matches!(&call.caller.scope, Some(Scope::Generation { attempt, .. }) if *attempt < record.attempt);
         let record = match replaced && matches!(self.upload_of(&record)?, Upload::Open(_)) {
             true => record,
             false => self.settle(uuid, wish).await?,

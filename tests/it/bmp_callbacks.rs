@@ -216,7 +216,13 @@ fn callbacks_are_listed_from_the_one_that_is_named() {
     }
     let all = listed(&gateway, "pending");
     assert_eq!(all.len(), 3);
-    let page = document(&ask(&gateway, "GET", &format!("/bmp/callbacks?after={}", all[0]["id"].as_str().unwrap()), &root(), None));
+    let page = document(&ask(
+        &gateway,
+        "GET",
+        &format!("/bmp/callbacks?after={}", all[0]["id"].as_str().unwrap()),
+        &root(),
+        None,
+    ));
     let ids = |list: &[Value]| list.iter().map(|one| one["id"].clone()).collect::<Vec<_>>();
     assert_eq!((ids(page["callbacks"].as_array().unwrap()), &page["next"]), (ids(&all[1..]), &json!(null)));
 }

@@ -125,7 +125,10 @@ mod tests {
         let shown = record.shown("id");
         assert_eq!((&shown["url"], &shown["createdAt"]), (&json!("http://h/hook"), &json!("2015-08-30T12:36:00.007Z")));
         assert!(!shown.to_string().contains("secret") && !shown.to_string().contains("AQI"), "{shown}");
-        assert_eq!((record.told(None).as_str(), record.told(Some("u".to_owned())).as_str()), ("{}", r#"{"imageUrl":"u"}"#));
+        assert_eq!(
+            (record.told(None).as_str(), record.told(Some("u".to_owned())).as_str()),
+            ("{}", r#"{"imageUrl":"u"}"#)
+        );
         let image = Record { image: Some(Image { owner: None, s3_base: "http://h".to_owned() }), ..record };
         assert_eq!(Record::read(&image.bytes().unwrap()).unwrap(), image);
         assert!(Record::read(b"{}").is_err());

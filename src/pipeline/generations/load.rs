@@ -1,8 +1,6 @@
 //! How many generations may be under way: of all callers, of one, and with callbacks.
 
-use crate::base::limits::{
-    CALLBACKS_PENDING_MAX, GENERATIONS_UNFINISHED_MAX, GENERATIONS_UNFINISHED_PER_KEY_MAX,
-};
+use crate::base::limits::{CALLBACKS_PENDING_MAX, GENERATIONS_UNFINISHED_MAX, GENERATIONS_UNFINISHED_PER_KEY_MAX};
 
 /// What there is when somebody asks for one more.
 #[derive(Clone, Copy, Debug)]
@@ -38,8 +36,7 @@ mod tests {
     #[test]
     fn one_more_is_turned_away_where_there_are_enough() {
         let least = Load { unfinished: 0, of_key: None, calling_back: None };
-        let (all, one, calls) =
-            (GENERATIONS_UNFINISHED_MAX, GENERATIONS_UNFINISHED_PER_KEY_MAX, CALLBACKS_PENDING_MAX);
+        let (all, one, calls) = (GENERATIONS_UNFINISHED_MAX, GENERATIONS_UNFINISHED_PER_KEY_MAX, CALLBACKS_PENDING_MAX);
         let most = Load { unfinished: all - 1, of_key: Some(one - 1), calling_back: Some(calls - 1) };
         assert_eq!((least.too_much(), most.too_much()), (None, None));
         for (load, why) in [
