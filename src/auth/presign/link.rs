@@ -208,7 +208,10 @@ mod tests {
             let session = Session { name: "token".to_owned(), policy: None, expires: Timestamp(expires) };
             let holder = Identity::Key(Arc::new(root.for_session("root", session)));
             let refused = authenticator.link(&holder, &link, now, &SeededRng::new(1)).unwrap_err();
-            assert!(matches!(refused, LinkError::Auth(error) if error.code == AuthErrorCode::AccessDenied), "{expires}");
+            assert!(
+                matches!(refused, LinkError::Auth(error) if error.code == AuthErrorCode::AccessDenied),
+                "{expires}"
+            );
         }
     }
 }

@@ -310,7 +310,8 @@ mod tests {
         });
         let whole = Identity::Key(keyring.holder("k").unwrap());
         let token = Identity::Key(keyring.bearer("t", Timestamp(2)).unwrap());
-        let (all, session) = (Owner::of(&whole, &keyring).unwrap().unwrap(), Owner::of(&token, &keyring).unwrap().unwrap());
+        let (all, session) =
+            (Owner::of(&whole, &keyring).unwrap().unwrap(), Owner::of(&token, &keyring).unwrap().unwrap());
         assert!(Owner::of(&Identity::Anonymous, &keyring).unwrap().is_none());
         assert_eq!(all.identity(&keyring, Timestamp(1000)), Some(whole.clone()));
         assert_eq!(session.identity(&keyring, Timestamp(99)), Some(token));
