@@ -238,7 +238,7 @@ mod tests {
         for uuid in ["panic", "c"] {
             assert_eq!(queue.submit(order(uuid)), Admission::Accepted);
         }
-        assert!(queue.is_full());
+        assert!(queue.is_full() && queue.waits("panic") && queue.waits("c") && !queue.waits("a"));
         for uuid in ["a", "panic", "c"] {
             assert_eq!(queue.submit(order(uuid)), Admission::Known, "{uuid}");
         }

@@ -5,6 +5,10 @@
 //! durable before the caller hears of it, so a gateway that is killed goes on where it was, with the parts that are there
 //! ([`dispatch`]). How it changes is said in [`course`], what there is in [`history`].
 //!
+//! It runs in its owner's name, who is the key that asked for it and no later one of that id, with the rights that the owner has
+//! by then: where they end, it fails. Owning it gives that one sees it and ends it, whatever one's policy has become; its image
+//! is read with what rights there are. Others see it who may read its object, and end it who may abort its upload, too.
+//!
 //! Absent on purpose: any byte of an image. They go from the generator to the S3 port.
 
 use std::sync::{Arc, Mutex};
@@ -325,9 +329,7 @@ impl Generations {
         if seen { Ok(record) } else { Err(unknown()) }
     }
 
-    /// Whether the caller is the owner, or may do this to the object. Owning gives that a generation is seen and cancelled or
-    /// reported on, whatever the owner's policy has become; it gives no byte of the image, whose URL is signed with what rights
-    /// there are then.
+    /// Whether the caller is the owner, or may do this to the object.
     fn may(&self, call: &Call, record: &Record, action: &str) -> Result<bool, Error> {
         let keyring = self.config().authenticator.keyring();
         if record.owner.as_ref().is_some_and(|owner| owner.is(&call.caller.identity, keyring)) {

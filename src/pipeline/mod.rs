@@ -166,9 +166,9 @@ impl Pipeline {
         self.generations.load()?;
         let (mut tasks, stop) = (JoinSet::new(), self.generations.stopping());
         let generations = self.generations.clone();
-        tasks.spawn(supervised("orders of generations", stop.clone(), move || generations.clone().run()));
+        tasks.spawn(supervised("orders of generations", PANIC_PAUSE, stop.clone(), move || generations.clone().run()));
         let generations = self.generations.clone();
-        tasks.spawn(supervised("callbacks", stop, move || generations.deliver()));
+        tasks.spawn(supervised("callbacks", PANIC_PAUSE, stop, move || generations.deliver()));
         Ok(Working { generations: self.generations.clone(), tasks })
     }
 
@@ -246,12 +246,17 @@ impl Pipeline {
 
 /// Runs a task to its end, and again after a pause where it panics: one that is lost would be missed for as long as the gateway
 /// runs.
-async fn supervised<F: Future<Output = ()>>(what: &str, mut stop: watch::Receiver<bool>, mut make: impl FnMut() -> F) {
+async fn supervised<F: Future<Output = ()>>(
+    what: &str,
+    pause: Duration,
+    mut stop: watch::Receiver<bool>,
+    mut make: impl FnMut() -> F,
+) {
     while AssertUnwindSafe(make()).catch_unwind().await.is_err() {
-        tracing::error!(what, pause = ?PANIC_PAUSE, "a task panicked, and is begun again");
+        tracing::error!(what, ?pause, "a task panicked, and is begun again");
         tokio::select! {
             _ = stop.wait_for(|stop| *stop) => return,
-            () = tokio::time::sleep(PANIC_PAUSE) => {}
+            () = tokio::time::sleep(pause) => {}
         }
     }
 }
@@ -276,7 +281,7 @@ mod tests {
 
     use super::*;
 
-    #[tokio::test(start_paused = true)]
+    #[tokio::test]
     async fn a_task_that_panics_is_begun_again_until_the_gateway_stops() {
         let (begun, stop) = (AtomicU32::new(0), watch::Sender::new(false));
         let times = |panics: u32| {
@@ -290,9 +295,9 @@ mod tests {
                 assert!(time > panics, "a panic of this test");
             }
         };
-        supervised("a test", stop.subscribe(), times(2)).await;
+        supervised("a test", Duration::ZERO, stop.subscribe(), times(2)).await;
         assert_eq!(begun.load(Ordering::Relaxed), 3);
-        supervised("a test", stop.subscribe(), times(u32::MAX)).await;
+        supervised("a test", Duration::ZERO, stop.subscribe(), times(u32::MAX)).await;
         assert_eq!(begun.load(Ordering::Relaxed), 5);
     }
 }

@@ -81,8 +81,8 @@ fn rights_that_were_taken_away_complete_nothing() {
     assert_eq!(await_status(&gateway, &uuid, "FAILED")["error"], "the gateway answered 403");
 }
 
-/// A key is deleted while its image is drawn, and another gets its name. The generation fails, and says why, though its generator
-/// never says a word; the new key owns nothing of it.
+/// A key may not be used any more while its image is drawn. The generation fails and says why, though its generator never says a
+/// word.
 #[test]
 fn a_generation_ends_with_its_key() {
     let generator = Peer::new();

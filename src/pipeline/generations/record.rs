@@ -259,6 +259,8 @@ impl Record {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::auth::seal::Sealer;
+    use crate::auth::{AccessKey, BearerToken, token_hash};
 
     /// As this version writes it: every later one reads it.
     const WRITTEN: &str = r#"{"uuid":"0f6b3b2e-4f0e-4f7e-9f5e-0123456789ab","status":"RUNNING","image":{"width":2},
@@ -284,5 +286,43 @@ mod tests {
             assert_eq!(Status::parse(status.name()), Some(status));
             assert_eq!(serde_json::to_value(status).unwrap(), status.name());
         }
+    }
+
+    #[test]
+    fn an_owner_is_one_key_for_as_long_as_its_rights_last() {
+        let keyring = Keyring::new("root", "root-secret", Sealer::new([7; 32]));
+        let key = |secret: &str, enabled| AccessKey {
+            access_key_id: "k".to_owned(),
+            secret: secret.to_owned(),
+            enabled,
+            policy: None,
+            created: Timestamp(1),
+            name: None,
+        };
+        keyring.put(key("secret", true));
+        keyring.put_token(BearerToken {
+            hash: token_hash("t"),
+            access_key_id: "k".to_owned(),
+            policy: None,
+            fingerprint: keyring.fingerprint("k").unwrap(),
+            created: Timestamp(1),
+            expires: Timestamp(100),
+        });
+        let whole = Identity::Key(keyring.holder("k").unwrap());
+        let token = Identity::Key(keyring.bearer("t", Timestamp(2)).unwrap());
+        let (all, session) =
+            (Owner::of(&whole, &keyring).unwrap().unwrap(), Owner::of(&token, &keyring).unwrap().unwrap());
+        assert!(Owner::of(&Identity::Anonymous, &keyring).unwrap().is_none());
+        assert_eq!(all.identity(&keyring, Timestamp(1000)), Some(whole.clone()));
+        assert_eq!(session.identity(&keyring, Timestamp(99)), Some(token));
+        assert_eq!(session.identity(&keyring, Timestamp(100)), None, "the token has ended");
+        assert!(all.is(&whole, &keyring) && session.is(&whole, &keyring) && !all.is(&Identity::Anonymous, &keyring));
+        keyring.put(key("secret", false));
+        assert_eq!(all.identity(&keyring, Timestamp(2)), None, "it may not be used");
+        keyring.put(key("another secret", true));
+        let later = Identity::Key(keyring.holder("k").unwrap());
+        assert!(all.identity(&keyring, Timestamp(2)).is_none() && !all.is(&later, &keyring), "another has the id");
+        keyring.remove("k");
+        assert_eq!(all.identity(&keyring, Timestamp(2)), None);
     }
 }
