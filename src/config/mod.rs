@@ -8,8 +8,7 @@
 //! - Secrets are [`Secret`]: no `Debug`, log line or error shows them.
 //!
 //! Absent on purpose: reading the environment (the caller passes it in), writing any file, opening sockets or the store,
-//! and settings of features that do not exist, but for `api-public-url` and `internal-url`, which are checked here and wait for
-//! the upload API.
+//! and settings of features that do not exist.
 
 pub mod credentials;
 mod layers;
