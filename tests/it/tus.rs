@@ -13,6 +13,14 @@ fn refused(answer: &Answer, status: u16, expected: &str) {
     assert_eq!((answer.status, code(answer).as_str()), (status, expected), "{}", answer.text());
 }
 
+/// With another value of a header, or without it.
+fn with<'a>(ask: Ask<'a>, name: &str, value: Option<&str>) -> Ask<'a> {
+    match value {
+        Some(value) => ask.header(name, value),
+        None => ask.without(name),
+    }
+}
+
 fn assert_expires_in_a_week(answer: &Answer) {
     let expires = parse_http_date(answer.header("upload-expires").unwrap());
     assert!((expires - now_seconds() - WEEK).abs() <= 5, "{answer:?}");
@@ -106,14 +114,10 @@ fn only_version_1_0_0_is_spoken() {
     let bucket = gateway.bucket();
     let path = bucket.begun("k", 3);
     for version in [Some("0.2.2"), Some("1.0.1"), Some(""), None] {
-        let with = |ask: Ask<'_>| match version {
-            Some(version) => ask.header("Tus-Resumable", version),
-            None => ask.without("Tus-Resumable"),
-        };
         let mut asks = vec![gateway.tus("HEAD", &path), gateway.patch(&path, 0, "abc"), gateway.tus("DELETE", &path)];
         asks.extend(version.map(|_| bucket.begin("other").header("Upload-Length", "0")));
         for ask in asks {
-            let answer = with(ask).send();
+            let answer = with(ask, "Tus-Resumable", version).send();
             assert_eq!((answer.status, answer.header("tus-version")), (412, Some("1.0.0")), "{version:?}");
         }
     }
@@ -148,21 +152,12 @@ fn bytes_that_do_not_fit_are_refused() {
     gateway.patch(&path, 0, "abcd").send().ok(204);
     for offset in [0, 3, 5, 10] {
         refused(&gateway.patch(&path, offset, "").send(), 409, "Conflict");
-        refused(
-            &gateway.patch(&path, offset, "x").send(),
-            if offset == 10 { 413 } else { 409 },
-            if offset == 10 { "EntityTooLarge" } else { "Conflict" },
-        );
+        refused(&gateway.patch(&path, offset, "x").send(), 409, "Conflict");
     }
-    for offset in ["", "-1", "x", "4 ", "99999999999999999999"] {
-        let answer = gateway.patch(&path, 0, "x").header("Upload-Offset", offset).send();
-        // Blanks around a value are no part of it.
-        if offset == "4 " {
-            answer.ok(204)
-        } else {
-            refused(&answer, 400, "InvalidRequest");
-            answer
-        };
+    // Blanks around a value are no part of it.
+    gateway.patch(&path, 0, "x").header("Upload-Offset", "4 ").send().ok(204);
+    for offset in ["", "-1", "x", "99999999999999999999"] {
+        refused(&gateway.patch(&path, 0, "x").header("Upload-Offset", offset).send(), 400, "InvalidRequest");
     }
     assert_eq!(gateway.offset(&path), 5);
     refused(&gateway.patch(&path, 5, "x").without("Upload-Offset").send(), 400, "InvalidRequest");
@@ -463,10 +458,8 @@ fn who_may_what() {
     let writer = gateway.key("readwrite");
     let (reader, writer) = (basic(&reader.id, &reader.secret), basic(&writer.id, &writer.secret));
     for authorization in [None, Some(&reader)] {
-        let by = |ask: Ask<'_>| match authorization {
-            Some(authorization) => ask.header("Authorization", authorization),
-            None => ask.anonymous(),
-        };
+        let authorization = authorization.map(String::as_str);
+        let by = |ask| with(ask, "Authorization", authorization);
         refused(&by(bucket.begin("k").header("Upload-Length", "1")).send(), 403, "AccessDenied");
         refused(&by(gateway.patch(&path, 0, "x")).send(), 403, "AccessDenied");
         refused(&by(gateway.tus("DELETE", &path)).send(), 403, "AccessDenied");
