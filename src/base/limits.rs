@@ -231,8 +231,14 @@ pub const TOKEN_LIFE_MAX: Duration = Duration::from_secs(366 * 24 * 3600);
 /// Name of an access key, in characters.
 pub const ACCESS_KEY_NAME_MAX_CHARACTERS: usize = 128;
 
-/// A JSON document of a request to the upload API: a complete of 10,000 parts takes under 1 MiB.
-pub const API_BODY_MAX_BYTES: usize = 4 << 20;
+/// A JSON document of a request to the upload API that lists parts: a complete of 10,000 takes under 1 MiB.
+pub const API_PARTS_BODY_MAX_BYTES: usize = 2 << 20;
+/// Any other JSON document of it.
+pub const API_BODY_MAX_BYTES: usize = 64 << 10;
+/// JSON documents of all requests to it together, as far as they have come.
+pub const API_DOCUMENTS_MAX_BYTES: usize = 64 << 20;
+/// Members and items in such a document, all levels together: 10,000 parts have four each, and some.
+pub const API_JSON_ITEMS_MAX: usize = 60_000;
 /// What a form chunk may contain beside its file.
 pub const CHUNK_FIELDS_MAX_BYTES: usize = 16 << 10;
 /// Missing chunks that the answer to one names; asking for the state names all.
@@ -279,6 +285,8 @@ pub const DESTINATION_ADDRESSES_MAX: usize = 8;
 
 /// Body of a request to generate: a URL for each of 10,000 parts; also the longest answer that brings such URLs.
 pub const GENERATE_BODY_MAX_BYTES: usize = 16 << 20;
+/// Members and items in such a body, all levels together: 10,000 URLs, 10,000 numbers and the rest.
+pub const GENERATE_ITEMS_MAX: usize = 20_200;
 /// Body of a request to cancel a generation.
 pub const CANCEL_BODY_MAX_BYTES: usize = 4 << 10;
 /// Hosts that the URLs of one generation may name: one is enough, and each is looked up.
@@ -322,6 +330,8 @@ pub const PART_RENEWALS_MAX: u32 = 3;
 
 /// Generations that are not over yet, waiting or under way; further ones are turned away for a while.
 pub const GENERATIONS_UNFINISHED_MAX: usize = 1000;
+/// ... of one key, unless that is root, and of nobody: no one's generations keep out everybody else's.
+pub const GENERATIONS_UNFINISHED_PER_KEY_MAX: usize = 100;
 /// Generations of the history. Beyond them the oldest that are over are forgotten, so that there is always a record left of
 /// [`RECORDS_MAX`] for those that are not.
 pub const GENERATIONS_KEPT_MAX: usize = 9000;
@@ -329,6 +339,8 @@ pub const GENERATIONS_KEPT_MAX: usize = 9000;
 pub const GENERATIONS_PAGE_DEFAULT: usize = 100;
 /// Generations that one page looks at: those that the caller may not see count too.
 pub const GENERATIONS_LOOKED_AT_MAX: usize = 2000;
+/// Requests that look at many generations or callbacks at a time, each on a thread of its own.
+pub const HISTORY_JUDGEMENTS_CONCURRENT: usize = 4;
 /// Why a generation failed, as far as it is kept.
 pub const GENERATION_ERROR_MAX_CHARACTERS: usize = 1000;
 /// Generations that are looked after at a moment: asking a generator may take a while.

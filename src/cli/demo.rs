@@ -55,7 +55,7 @@ pub(super) enum DemoError {
     /// Something did not work.
     #[error("{0}")]
     Failed(String),
-    /// Ctrl-C.
+    /// A signal.
     #[error("interrupted")]
     Interrupted,
 }
@@ -94,7 +94,7 @@ impl Demo {
         runtime.block_on(async {
             tokio::select! {
                 shown = self.pipeline(&image) => shown,
-                _ = tokio::signal::ctrl_c() => Err(DemoError::Interrupted),
+                () = stopped() => Err(DemoError::Interrupted),
             }
         })
     }
@@ -147,6 +147,15 @@ impl Demo {
         }
         gateway.stop()
     }
+}
+
+/// Ctrl-C, or another signal that asks it to end: then its gateway has to end and its store to vanish with it.
+async fn stopped() {
+    use tokio::signal::unix::{SignalKind, signal};
+    let kinds = [SignalKind::interrupt(), SignalKind::terminate(), SignalKind::hangup()];
+    let mut signals: Vec<_> = kinds.into_iter().filter_map(|kind| signal(kind).ok()).collect();
+    let any = signals.iter_mut().map(|signal| Box::pin(signal.recv()));
+    futures_util::future::select_all(any).await;
 }
 
 /// Orders the image and waits until it is there.

@@ -69,7 +69,7 @@ pub struct Config {
     pub generator_token: Option<Secret>,
     /// Where a generator may be told to send parts and reports.
     pub generator_allow: Destinations,
-    /// The API a generator reports to where a request names none.
+    /// The API a generator reports to: what it is told, and what it takes where it is told none.
     pub callback_base_url: Option<HttpUrl>,
     /// Where callbacks may go.
     pub callback_allow: Destinations,

@@ -212,8 +212,10 @@ pub const SETTINGS: &[Setting] = &[
     Setting {
         name: "callback-base-url",
         value_name: "URL",
-        about: "The API that the generator reports to where a request names none",
-        default: Default::Absent("each request must name one"),
+        about: "The API that the generator reports to: what serve tells it, and what wharf generator uses where a request names none",
+        default: Default::Absent(
+            "api-public-url where generator-url is set, else the API's own listener; wharf generator has none",
+        ),
         example: "http://127.0.0.1:9001",
         alias: Some("CALLBACK_BASE_URL"),
         set: |draft, texts| values::callback_base(texts).map(|url| draft.config.callback_base_url = Some(url)),

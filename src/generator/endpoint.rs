@@ -171,9 +171,12 @@ impl Endpoint {
             let checked = order.check_hosts(self.0.tools.outbound.allowed()).await;
             checked.map_err(|error| Refusal::Invalid(error.to_string()))?;
         }
+        let uuid = order.uuid.clone();
         match self.0.queue.submit(order) {
-            Admission::Accepted | Admission::Known => {
-                Ok(said(StatusCode::ACCEPTED, &json!({"ok": true, "status": "ACCEPTED"})))
+            admission @ (Admission::Accepted | Admission::Known) => {
+                let (queued, known) = (self.0.queue.waits(&uuid), admission == Admission::Known);
+                let accepted = json!({"ok": true, "status": "ACCEPTED", "queued": queued, "known": known});
+                Ok(said(StatusCode::ACCEPTED, &accepted))
             }
             Admission::Full => Err(Refusal::Full),
             Admission::Stopping => Err(Refusal::Stopping),

@@ -23,10 +23,12 @@ use http::header::HeaderValue;
 use serde_json::{Map, Value};
 
 use crate::base::limits::{
-    GENERATION_HOSTS_MAX, GENERATION_NAME_MAX_BYTES, GENERATION_TOKEN_MAX_BYTES, KEY_MAX_BYTES, PARTS_MAX,
+    GENERATE_ITEMS_MAX, GENERATION_HOSTS_MAX, GENERATION_NAME_MAX_BYTES, GENERATION_TOKEN_MAX_BYTES, KEY_MAX_BYTES,
+    PARTS_MAX,
 };
 use crate::wire::destination::{DestinationError, Destinations};
 use crate::wire::image::{Image, ImageError};
+use crate::wire::json;
 use crate::wire::url::HttpUrl;
 
 /// Characters of a generation's id: a UUID has 36.
@@ -72,9 +74,12 @@ pub(super) struct Order {
 impl Order {
     /// Reads an order; `callback_base` stands in where it names none.
     pub(super) fn from_json(text: &[u8], callback_base: Option<&HttpUrl>) -> Result<Self, OrderError> {
-        let parsed: Value = serde_json::from_slice(text)
-            .map_err(|error| OrderError::new("the body", format!("is no JSON: {error}")))?;
-        let Value::Object(fields) = parsed else { return Err(OrderError::new("the body", "must be a JSON object")) };
+        let body = |message: String| OrderError::new("the body", message);
+        if json::items(text) > GENERATE_ITEMS_MAX {
+            return Err(body(format!("has more than {GENERATE_ITEMS_MAX} members and items")));
+        }
+        let parsed: Value = serde_json::from_slice(text).map_err(|error| body(format!("is no JSON: {error}")))?;
+        let Value::Object(fields) = parsed else { return Err(body("must be a JSON object".to_owned())) };
         let uuid = text_field(&fields, "generationUuid", UUID_MAX_BYTES)?;
         if !uuid.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-') {
             return Err(OrderError::new("generationUuid", "must be of letters, digits and -"));
@@ -318,6 +323,8 @@ pub(super) mod tests {
         for text in ["", "[]", "{", "\"x\"", "null"] {
             assert_eq!(Order::from_json(text.as_bytes(), None).err().unwrap().field, "the body", "{text}");
         }
+        let bomb = format!("{{\"a\":[{}0]}}", "0,".repeat(GENERATE_ITEMS_MAX));
+        assert!(Order::from_json(bomb.as_bytes(), None).err().unwrap().message.contains("more than"));
         let mut many = good();
         (many["bmpWidth"], many["bmpHeight"], many["bmpVolume"]) = (json!(100), json!(100), json!(30_054));
         many["partSize"] = json!(3);

@@ -59,6 +59,8 @@ struct Entry {
     ticket: u64,
     progress: watch::Sender<Progress>,
     ended: watch::Receiver<bool>,
+    /// Whether somebody comes for it at once.
+    starts: bool,
 }
 
 /// What others may do to it.
@@ -93,7 +95,7 @@ impl Queue {
         let (progress, watched) = watch::channel(Progress::of(&order));
         let (end, ended) = watch::channel(false);
         state.known.insert(order.uuid.clone(), Known { ticket, end, progress: watched });
-        state.waiting.push_back(Entry { order: Arc::new(order), ticket, progress, ended });
+        state.waiting.push_back(Entry { order: Arc::new(order), ticket, progress, ended, starts });
         if starts {
             state.running += 1;
             self.shared.running.send_replace(state.running);
@@ -105,6 +107,11 @@ impl Queue {
     /// Whether an order of this id waits or is under way.
     pub(super) fn knows(&self, uuid: &str) -> bool {
         self.shared.state().known.contains_key(uuid)
+    }
+
+    /// Whether the order of this id waits for others to end.
+    pub(super) fn waits(&self, uuid: &str) -> bool {
+        self.shared.state().waiting.iter().any(|entry| !entry.starts && entry.order.uuid == uuid)
     }
 
     /// Whether a further order would be turned away.
@@ -231,7 +238,7 @@ mod tests {
         for uuid in ["panic", "c"] {
             assert_eq!(queue.submit(order(uuid)), Admission::Accepted);
         }
-        assert!(queue.is_full());
+        assert!(queue.is_full() && queue.waits("panic") && queue.waits("c") && !queue.waits("a"));
         for uuid in ["a", "panic", "c"] {
             assert_eq!(queue.submit(order(uuid)), Admission::Known, "{uuid}");
         }

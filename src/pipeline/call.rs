@@ -4,6 +4,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use bytes::BytesMut;
 use http::header::{ACCEPT_LANGUAGE, AUTHORIZATION};
 use http::request::Parts;
 use http::{HeaderMap, Method};
@@ -15,10 +16,10 @@ use super::generations::token;
 use super::judge::{Asker, Place};
 use super::query::{Query, decoded};
 use crate::auth::Identity;
-use crate::base::limits::API_BODY_MAX_BYTES;
+use crate::base::limits::{API_BODY_MAX_BYTES, API_JSON_ITEMS_MAX, API_PARTS_BODY_MAX_BYTES};
 use crate::store::Store;
 use crate::store::types::{Attributes, Bucket, BucketName, ObjectKey, UploadId};
-use crate::wire::{Body, ConnectionInfo};
+use crate::wire::{Body, BodyError, ConnectionInfo, json};
 
 /// Who asks.
 #[derive(Clone, Debug)]
@@ -38,6 +39,8 @@ pub enum Scope {
         uuid: String,
         /// Its upload.
         upload: Option<UploadId>,
+        /// Which of the orders of it the token came with.
+        attempt: u64,
     },
 }
 
@@ -139,13 +142,16 @@ impl Call {
         self.config.judge.permit(&self.asker(), action, place)
     }
 
-    /// Permission for an action on an upload: that of S3, or a token that is for this very upload.
+    /// Permission for an action on an upload: that of S3, or a token that is for this very upload. Such a token is for putting
+    /// the object, so whoever it speaks for must have the right to that, and now: rights that have ended end it.
     ///
     /// # Errors
     /// `AccessDenied`.
     pub fn permit_upload(&self, action: &str, place: Place<'_>, id: UploadId) -> Result<(), Error> {
         match &self.caller.scope {
-            Some(Scope::Generation { upload, .. }) if *upload == Some(id) => Ok(()),
+            Some(Scope::Generation { upload, .. }) if *upload == Some(id) => {
+                self.config.judge.permit(&self.asker(), "s3:PutObject", place)
+            }
             _ => self.permit(action, place),
         }
     }
@@ -178,7 +184,34 @@ impl Call {
     /// # Errors
     /// 400 for what is none, 413 for a body that is too long.
     pub async fn fields(&self) -> Result<Fields, Error> {
-        Fields::parse(&self.take_body().collect(API_BODY_MAX_BYTES).await?)
+        self.fields_within(API_BODY_MAX_BYTES).await
+    }
+
+    /// As [`Self::fields`], for documents that list parts.
+    ///
+    /// # Errors
+    /// As [`Self::fields`].
+    pub async fn fields_of_parts(&self) -> Result<Fields, Error> {
+        self.fields_within(API_PARTS_BODY_MAX_BYTES).await
+    }
+
+    /// Gathers the body. What all requests gather together has a limit, so that many that stop halfway cannot fill the machine.
+    async fn fields_within(&self, max_bytes: usize) -> Result<Fields, Error> {
+        let mut body = self.take_body();
+        if body.remaining().is_some_and(|declared| declared > max_bytes as u64) {
+            return Err(BodyError::TooLarge(max_bytes).into());
+        }
+        let (mut gathered, mut held) = (BytesMut::new(), Vec::new());
+        while let Some(piece) = body.next().await.transpose()? {
+            if piece.len() > max_bytes.saturating_sub(gathered.len()) {
+                return Err(BodyError::TooLarge(max_bytes).into());
+            }
+            let bytes = u32::try_from(piece.len()).unwrap_or(u32::MAX);
+            let room = Arc::clone(&self.config.documents).try_acquire_many_owned(bytes);
+            held.push(room.map_err(|_| Error::slow_down("too many documents are on their way"))?);
+            gathered.extend_from_slice(&piece);
+        }
+        Fields::parse(&gathered)
     }
 
     /// The body, once; nothing afterwards. Asking it for a byte answers `Expect: 100-continue`.
@@ -235,6 +268,9 @@ impl Fields {
     pub fn parse(bytes: &[u8]) -> Result<Self, Error> {
         if bytes.is_empty() {
             return Ok(Self::default());
+        }
+        if json::items(bytes) > API_JSON_ITEMS_MAX {
+            return Err(Error::invalid(format!("the body has more than {API_JSON_ITEMS_MAX} members and items")));
         }
         match serde_json::from_slice(bytes) {
             Ok(Value::Object(fields)) => Ok(Self(fields)),
@@ -325,6 +361,12 @@ mod tests {
         ] {
             assert_eq!(prefers_korean(value), korean, "{value}");
         }
+    }
+
+    #[test]
+    fn texts_that_would_take_much_memory_are_not_read() {
+        let bomb = format!("{{\"a\":[{}0]}}", "{\"a\":0},".repeat(API_JSON_ITEMS_MAX));
+        assert!(Fields::parse(bomb.as_bytes()).unwrap_err().message().contains("more than"));
     }
 
     #[test]

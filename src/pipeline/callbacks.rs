@@ -1,6 +1,7 @@
 //! Callbacks: whoever asked for a generation is told how it ended.
 //!
-//! What is told is fixed in the commit that ends the generation, and so is that it will be told. Then it is delivered, tried
+//! What is told is fixed in the commit that ends the generation, and so is that it will be told; but the URL of the image is
+//! made for each try, because it lives for a while only and is nothing to keep. Then it is delivered, tried
 //! again with growing pauses across restarts, and given up after a day; what was given up can be delivered again by hand. What
 //! was delivered is forgotten. A receiver may hear the same twice: `generationUuid` tells.
 //!
@@ -10,6 +11,7 @@
 //! - 2xx is delivered, everything else is not.
 
 use std::collections::BTreeMap;
+use std::ops::Bound;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use base64::Engine as _;
@@ -25,7 +27,7 @@ use super::error::{Error, answer as json_answer};
 use super::generations::record::Record as Generation;
 use super::judge::Place;
 use crate::base::clock::Timestamp;
-use crate::base::limits::{CALLBACKS_DEAD_MAX, LIST_PAGE_MAX};
+use crate::base::limits::{CALLBACKS_DEAD_MAX, GENERATIONS_LOOKED_AT_MAX, LIST_PAGE_MAX};
 use crate::store::error::{Error as StoreError, Missing};
 use crate::store::types::{BucketName, Expected, ObjectKey, RecordChange, RecordKind};
 use crate::wire::Body;
@@ -34,7 +36,7 @@ use crate::wire::url::HttpUrl;
 mod delivery;
 mod record;
 
-use record::{Record, State};
+use record::{Image, Record, State};
 
 /// What secrets are sealed for.
 const CONTEXT: &str = "callback-secret";
@@ -70,11 +72,7 @@ pub(super) fn sealed(config: &Config, secret: &str) -> String {
 ///
 /// # Errors
 /// [`StoreError::Corrupt`], which does not happen.
-pub(super) fn of_generation(
-    config: &Config,
-    generation: &Generation,
-    image_url: Option<String>,
-) -> Result<Option<RecordChange>, Error> {
+pub(super) fn of_generation(config: &Config, generation: &Generation) -> Result<Option<RecordChange>, Error> {
     let Some(callback) = &generation.callback else { return Ok(None) };
     let body = json!({
         "generationUuid": generation.uuid,
@@ -86,13 +84,18 @@ pub(super) fn of_generation(
         "objectName": generation.key,
         "bucket": generation.bucket,
         "eTag": generation.etag,
-        "imageUrl": image_url,
+        "imageUrl": Value::Null,
     });
+    let image = generation
+        .etag
+        .as_ref()
+        .map(|_| Image { owner: generation.owner.clone(), s3_base: generation.s3_base.clone() });
     let record = Record {
         state: State::Pending,
         url: callback.url.clone(),
         secret: callback.secret.clone(),
         body: body.to_string(),
+        image,
         bucket: generation.bucket.clone(),
         key: generation.key.clone(),
         created_ms: config.clock.now().0,
@@ -129,9 +132,13 @@ impl Callbacks {
         loop {
             let (page, more) = self.config().store.records_page(RecordKind::Callback, &after, LIST_PAGE_MAX)?;
             for (name, kept) in page {
-                let record = Record::read(&kept.bytes)?;
-                let due = (record.state == State::Pending).then(Instant::now);
-                self.note(&name, &record, due);
+                match Record::read(&kept.bytes) {
+                    Ok(record) => {
+                        let due = (record.state == State::Pending).then(Instant::now);
+                        self.note(&name, &record, due);
+                    }
+                    Err(error) => tracing::error!(id = %name, %error, "a callback is passed over"),
+                }
                 after = name;
             }
             if !more {
@@ -170,26 +177,40 @@ impl Callbacks {
         dead.into_iter().take(beyond).map(|(id, _)| id.clone()).collect()
     }
 
-    /// The callbacks that the caller may see: those of objects that it may put.
+    /// A page of the callbacks that the caller may see, by id: those of objects that it may put. `next` is there when there may
+    /// be more.
     pub(super) fn list(&self, call: &Call) -> Result<Response<Body>, Error> {
         let wanted = call
             .query
             .get("state")
             .map(|name| State::parse(name).ok_or_else(|| Error::field("state", "must be pending or dead")));
         let wanted = wanted.transpose()?;
-        let ids: Vec<String> = self.waiting().keys().cloned().collect();
-        let mut shown = Vec::new();
-        for id in ids {
-            let Some(kept) = self.config().store.record(RecordKind::Callback, &id)? else { continue };
-            let record = Record::read(&kept.bytes)?;
-            if wanted.is_none_or(|wanted| wanted == record.state) && self.may(call, &record)? {
-                shown.push(record.shown(&id));
+        let from = call.query.get("after").map_or(Bound::Unbounded, Bound::Excluded);
+        let mut ids: Vec<String> = {
+            let waiting = self.waiting();
+            let named = waiting.range::<str, _>((from, Bound::Unbounded)).map(|(id, _)| id.clone());
+            named.take(GENERATIONS_LOOKED_AT_MAX.saturating_add(1)).collect()
+        };
+        let more = ids.len() > GENERATIONS_LOOKED_AT_MAX;
+        ids.truncate(GENERATIONS_LOOKED_AT_MAX);
+        let (mut shown, mut next, mut ids) = (Vec::new(), None, ids.into_iter());
+        while let Some(id) = ids.next() {
+            // It may be delivered by now.
+            if let Some(kept) = self.config().store.record(RecordKind::Callback, &id)? {
+                let record = Record::read(&kept.bytes)?;
+                if wanted.is_none_or(|wanted| wanted == record.state) && self.may(call, &record)? {
+                    shown.push(record.shown(&id));
+                }
             }
-            if shown.len() == LIST_PAGE_MAX {
+            if ids.len() == 0 && !more {
+                break;
+            }
+            if shown.len() == LIST_PAGE_MAX || ids.len() == 0 {
+                next = Some(id);
                 break;
             }
         }
-        Ok(json_answer(StatusCode::OK, &json!({ "callbacks": shown })))
+        Ok(json_answer(StatusCode::OK, &json!({ "callbacks": shown, "next": or_null(next.as_ref()) })))
     }
 
     /// Delivers again what was given up, or at once what waits.

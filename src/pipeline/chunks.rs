@@ -264,13 +264,8 @@ fn status(call: &Call) -> Result<Response<Body>, Error> {
     let session = asked_about(call, "s3:ListMultipartUploadParts")?;
     let fields = Fields::of(&call.query).read(None)?;
     if let (Some(number), Some(_)) = (fields.number, call.query.get("resumableChunkNumber")) {
-        let there = session.is_some_and(|session| {
-            matches!(session.state, SessionState::Open { .. }) && {
-                call.store()
-                    .session_missing(session.id, SESSION_PARTS_MAX as usize)
-                    .is_ok_and(|missing| !missing.contains(&number.get()))
-            }
-        });
+        let there = session.map(|session| call.store().session_has(session.id, number)).transpose()?;
+        let there = there.unwrap_or_default();
         let mut response = Response::new(Body::empty());
         *response.status_mut() = if there { StatusCode::OK } else { StatusCode::NO_CONTENT };
         return Ok(response);

@@ -18,7 +18,6 @@
 
 use std::time::Duration;
 
-use http::header::{CACHE_CONTROL, HeaderValue};
 use http::{Method, Response, StatusCode};
 use serde_json::{Map, Value, json};
 
@@ -37,8 +36,6 @@ use crate::wire::Body;
 const UNIQUE_LETTERS: usize = 20;
 /// Life of the credentials that `/s3/sts` gives, as Companion's.
 const CREDENTIALS_LIFE: Duration = Duration::from_secs(3600);
-/// How long before their end nobody may keep them any more.
-const KEPT_UNTIL_BEFORE: Duration = Duration::from_secs(300);
 
 /// Whether a path below `/s3/` is one of Companion's.
 pub(super) fn is_companions(path: &str) -> bool {
@@ -71,7 +68,7 @@ pub async fn answer(call: Call) -> Result<Response<Body>, Error> {
             json!({})
         }
         (["s3", "multipart", id, "complete"], &Method::POST) => {
-            let fields = call.fields().await?;
+            let fields = call.fields_of_parts().await?;
             complete(&call, id, &fields).await?
         }
         (["s3", "multipart", id, "batch"], &Method::GET) => batch(&call, id)?,
@@ -232,13 +229,8 @@ fn credentials(call: &Call) -> Result<Response<Body>, Error> {
         "bucket": bucket.name.as_str(),
         "region": config.region,
     });
-    let mut response = json_answer(StatusCode::OK, &shown);
-    // Companion says `public`; credentials are nobody's but the caller's.
-    let kept = given.expires.since(now).saturating_sub(KEPT_UNTIL_BEFORE).as_secs();
-    if let Ok(value) = HeaderValue::from_str(&format!("private,max-age={kept}")) {
-        response.headers_mut().insert(CACHE_CONTROL, value);
-    }
-    Ok(response)
+    // Companion lets caches keep them. A cache that does not ask whose they are would hand them to whoever comes next.
+    Ok(json_answer(StatusCode::OK, &shown))
 }
 
 /// The URL of one request: which, says what is given.

@@ -19,7 +19,10 @@ const RETRY_SECONDS: u64 = 1;
 
 /// A refusal or a failure, as the client is told.
 #[derive(Debug)]
-pub struct Error {
+pub struct Error(Box<Told>);
+
+#[derive(Debug)]
+struct Told {
     status: StatusCode,
     code: &'static str,
     message: String,
@@ -35,7 +38,9 @@ pub struct Error {
 impl Error {
     /// An error of this status, code and sentence.
     pub fn new(status: StatusCode, code: &'static str, message: impl Into<String>) -> Self {
-        Self { status, code, message: message.into(), retry_after: None, allow: None, more: Map::new(), detail: None }
+        let message = message.into();
+        let told = Told { status, code, message, retry_after: None, allow: None, more: Map::new(), detail: None };
+        Self(Box::new(told))
     }
 
     /// 400 `InvalidRequest`.
@@ -61,8 +66,10 @@ impl Error {
     /// 405 that names the methods that are taken, as a sentence lists them.
     pub fn method(allowed: &str) -> Self {
         let names: Vec<_> = allowed.split(|c: char| !c.is_ascii_uppercase()).filter(|name| !name.is_empty()).collect();
-        let error = Self::new(StatusCode::METHOD_NOT_ALLOWED, "MethodNotAllowed", format!("this path takes {allowed}"));
-        Self { allow: HeaderValue::from_str(&names.join(", ")).ok(), ..error }
+        let mut error =
+            Self::new(StatusCode::METHOD_NOT_ALLOWED, "MethodNotAllowed", format!("this path takes {allowed}"));
+        error.0.allow = HeaderValue::from_str(&names.join(", ")).ok();
+        error
     }
 
     /// 401: credentials that are no good.
@@ -70,6 +77,11 @@ impl Error {
         let message = "these credentials are unknown, wrong or have ended; HTTP Basic with access key and secret key, or a \
                        bearer token, is taken";
         Self::new(StatusCode::UNAUTHORIZED, "Unauthorized", message)
+    }
+
+    /// 503 for what is too much at this moment.
+    pub fn slow_down(message: &str) -> Self {
+        Self::from_words(StatusCode::SERVICE_UNAVAILABLE, "SlowDown", message.to_owned(), None)
     }
 
     /// 404 for an upload that is unknown or over.
@@ -80,59 +92,61 @@ impl Error {
     /// A refusal or failure that another rank has put into words.
     pub fn from_words(status: StatusCode, code: &'static str, message: String, detail: Option<String>) -> Self {
         let retry_after = (status == StatusCode::SERVICE_UNAVAILABLE).then_some(Duration::from_secs(RETRY_SECONDS));
-        Self { detail, retry_after, ..Self::new(status, code, message) }
+        let told = *Self::new(status, code, message).0;
+        Self(Box::new(Told { detail, retry_after, ..told }))
     }
 
     /// Adds a member beside code and message.
     #[must_use]
     pub fn with(mut self, name: &str, value: impl Into<Value>) -> Self {
-        self.more.insert(name.to_owned(), value.into());
+        self.0.more.insert(name.to_owned(), value.into());
         self
     }
 
     /// Says when to try again.
     #[must_use]
     pub fn retry_after(mut self, pause: Duration) -> Self {
-        self.retry_after = Some(pause);
+        self.0.retry_after = Some(pause);
         self
     }
 
     /// The status.
     pub fn status(&self) -> StatusCode {
-        self.status
+        self.0.status
     }
 
     /// The code.
     pub fn code(&self) -> &'static str {
-        self.code
+        self.0.code
     }
 
     /// The sentence.
     pub fn message(&self) -> &str {
-        &self.message
+        &self.0.message
     }
 
-    /// The answer; what is not for the client goes to the log.
+    /// The answer to a request that nobody has a name for.
     pub fn response(&self) -> Response<Body> {
-        // What the client is to try again is no failure of the gateway, unless there is something to tell.
-        if self.status.is_server_error() && (self.retry_after.is_none() || self.detail.is_some()) {
-            tracing::error!(
-                code = self.code,
-                detail = self.detail.as_deref().unwrap_or(&self.message),
-                "the upload API failed"
-            );
+        self.response_to("")
+    }
+
+    /// The answer to the request of this id; what is not for the client goes to the log.
+    pub fn response_to(&self, request_id: &str) -> Response<Body> {
+        if self.0.status.is_server_error() {
+            let detail = self.0.detail.as_deref().unwrap_or(&self.0.message);
+            tracing::error!(request_id, code = self.0.code, detail, "the upload API failed");
         }
-        let mut error = self.more.clone();
-        error.insert("code".to_owned(), self.code.into());
-        error.insert("message".to_owned(), self.message.clone().into());
-        let mut response = answer(self.status, &json!({ "error": error }));
-        if let Some(pause) = self.retry_after {
+        let mut error = self.0.more.clone();
+        error.insert("code".to_owned(), self.0.code.into());
+        error.insert("message".to_owned(), self.0.message.clone().into());
+        let mut response = answer(self.0.status, &json!({ "error": error }));
+        if let Some(pause) = self.0.retry_after {
             response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(pause.as_secs().max(1)));
         }
-        if let Some(allow) = &self.allow {
+        if let Some(allow) = &self.0.allow {
             response.headers_mut().insert(ALLOW, allow.clone());
         }
-        if self.status == StatusCode::UNAUTHORIZED {
+        if self.0.status == StatusCode::UNAUTHORIZED {
             response.headers_mut().insert(WWW_AUTHENTICATE, CHALLENGE);
         }
         response

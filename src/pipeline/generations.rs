@@ -5,14 +5,19 @@
 //! durable before the caller hears of it, so a gateway that is killed goes on where it was, with the parts that are there
 //! ([`dispatch`]). How it changes is said in [`course`], what there is in [`history`].
 //!
+//! It runs in its owner's name, who is the key that asked for it and no later one of that id, with the rights that the owner has
+//! by then: where they end, it fails. Owning it gives that one sees it and ends it, whatever one's policy has become; its image
+//! is read with what rights there are. Others see it who may read its object, and end it who may abort its upload, too.
+//!
 //! Absent on purpose: any byte of an image. They go from the generator to the S3 port.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use http::header::HeaderName;
 use http::{Method, Response, StatusCode};
 use serde_json::{Value, json};
 use tokio::sync::{Notify, Semaphore, watch};
+use tokio::task::JoinSet;
 
 use super::Config;
 use super::call::{Call, Scope, object_key};
@@ -21,9 +26,10 @@ use super::error::{Error, answer as json_answer};
 use super::events;
 use super::judge::Place;
 use super::sessions::{Named, begin, part_size};
+use crate::auth::{Identity, KeyIdentity};
 use crate::base::limits::{
-    CALLBACK_SECRET_MAX_BYTES, CALLBACK_URL_MAX_BYTES, CALLBACKS_PENDING_MAX, EVENT_LISTENERS_MAX,
-    GENERATIONS_KEPT_MAX, GENERATIONS_UNFINISHED_MAX, GENERATOR_PAUSE_MAX, LIST_PAGE_MAX,
+    CALLBACK_SECRET_MAX_BYTES, CALLBACK_URL_MAX_BYTES, EVENT_LISTENERS_MAX, GENERATIONS_KEPT_MAX, GENERATOR_PAUSE_MAX,
+    HISTORY_JUDGEMENTS_CONCURRENT, LIST_PAGE_MAX,
 };
 use crate::store::error::Error as StoreError;
 use crate::store::types::{Attributes, ETag, Expected, PartNumber, RecordKind};
@@ -34,13 +40,15 @@ use crate::wire::url::HttpUrl;
 mod course;
 mod dispatch;
 mod history;
+mod load;
 pub mod record;
 mod settings;
 mod shown;
 pub(super) mod token;
 
-use course::unknown;
+use course::{Upload, unknown};
 use history::{History, Part, retold};
+use load::Load;
 use record::{Callback, Ending, Owner, Record, Status};
 
 pub(super) use dispatch::backoff;
@@ -62,6 +70,10 @@ struct Inner {
     bell: Notify,
     stop: watch::Sender<bool>,
     listeners: Arc<Semaphore>,
+    /// Turns for judging many generations at once.
+    judgements: Arc<Semaphore>,
+    /// Generators being told that nobody waits any more.
+    errands: Mutex<JoinSet<()>>,
 }
 
 impl Generations {
@@ -74,6 +86,8 @@ impl Generations {
             bell: Notify::new(),
             stop: watch::Sender::new(false),
             listeners: Arc::new(Semaphore::new(EVENT_LISTENERS_MAX)),
+            judgements: Arc::new(Semaphore::new(HISTORY_JUDGEMENTS_CONCURRENT)),
+            errands: Mutex::default(),
         }))
     }
 
@@ -84,7 +98,10 @@ impl Generations {
         loop {
             let (page, more) = self.config().store.records_page(RecordKind::Generation, &after, LIST_PAGE_MAX)?;
             for (name, kept) in page {
-                self.history().add(&Record::read(&kept.bytes)?, now);
+                match Record::read(&kept.bytes) {
+                    Ok(record) => self.history().add(&record, now),
+                    Err(error) => tracing::error!(uuid = %name, %error, "a generation is passed over"),
+                }
                 after = name;
             }
             if !more {
@@ -102,8 +119,13 @@ impl Generations {
     }
 
     /// Delivers callbacks until the gateway stops.
-    pub(super) fn deliver(&self) -> impl Future<Output = ()> + Send + 'static {
+    pub(super) fn deliver(&self) -> impl Future<Output = ()> + Send + use<> {
         self.callbacks().clone().run(self.0.stop.subscribe())
+    }
+
+    /// Tells when the gateway stops.
+    pub(super) fn stopping(&self) -> watch::Receiver<bool> {
+        self.0.stop.subscribe()
     }
 
     /// Ends what listens and works.
@@ -134,9 +156,16 @@ impl Generations {
         let only = |method: Method| if is(method.clone()) { Ok(()) } else { Err(Error::method(method.as_str())) };
         match path.as_slice() {
             ["bmp"] | ["bmp", ""] if is(Method::POST) => self.create(call).await,
-            ["bmp"] | ["bmp", ""] if is(Method::GET) => self.list(&call),
+            ["bmp"] | ["bmp", ""] if is(Method::GET) => {
+                let generations = self.clone();
+                self.judge_many(move || generations.list(&call)).await
+            }
             ["bmp"] | ["bmp", ""] => Err(Error::method("GET and POST")),
-            ["bmp", "callbacks"] => only(Method::GET).and_then(|()| self.callbacks().list(&call)),
+            ["bmp", "callbacks"] => {
+                only(Method::GET)?;
+                let callbacks = self.callbacks().clone();
+                self.judge_many(move || callbacks.list(&call)).await
+            }
             ["bmp", "callbacks", id, "redeliver"] => {
                 only(Method::POST)?;
                 self.callbacks().redeliver(&call, id).await
@@ -163,6 +192,23 @@ impl Generations {
         }
     }
 
+    /// Looks at many records at once, on a thread of its own, when it is its turn.
+    async fn judge_many(
+        &self,
+        judge: impl FnOnce() -> Result<Response<Body>, Error> + Send + 'static,
+    ) -> Result<Response<Body>, Error> {
+        let turn = Arc::clone(&self.0.judgements).acquire_owned().await;
+        let judged = tokio::task::spawn_blocking(move || {
+            let _turn = turn;
+            judge()
+        });
+        judged.await.unwrap_or_else(|lost| {
+            let message = "the gateway failed; its log says why".to_owned();
+            let detail = Some(lost.to_string());
+            Err(Error::from_words(StatusCode::INTERNAL_SERVER_ERROR, "InternalError", message, detail))
+        })
+    }
+
     async fn create(&self, call: Call) -> Result<Response<Body>, Error> {
         let fields = call.fields().await?;
         let image = Image::from_json(&fields.0).map_err(|error| Error::field(&error.field, error.message))?;
@@ -175,7 +221,7 @@ impl Generations {
         let name = fields.text("fileName")?.filter(|name| !name.is_empty()).unwrap_or(&own_name);
         let key = object_key("fileName", name)?;
         call.permit("s3:PutObject", Place::Object(&bucket, &key))?;
-        self.make_room(callback.is_some()).await?;
+        self.make_room(&call.caller.identity, callback.is_some()).await?;
         let owner = Owner::of(&call.caller.identity, self.config().authenticator.keyring())?;
         let mut attributes = Attributes::default();
         attributes.headers.push(("content-type".to_owned(), "image/bmp".to_owned()));
@@ -199,6 +245,7 @@ impl Generations {
             backend: None,
             etag: None,
             error: None,
+            attempt: 0,
             parts_done: 0,
             bytes_done: 0,
         };
@@ -251,18 +298,19 @@ impl Generations {
     }
 
     /// Room for one more: not too many are under way, and the oldest that are over make way.
-    async fn make_room(&self, calls_back: bool) -> Result<(), Error> {
+    async fn make_room(&self, identity: &Identity, calls_back: bool) -> Result<(), Error> {
         let (unfinished, calling_back) = self.history().unfinished();
-        let waiting = calling_back.saturating_add(self.callbacks().pending());
-        let busy = |message: &str| {
-            let error = Error::new(StatusCode::TOO_MANY_REQUESTS, "TooManyRequests", message);
-            Err(error.retry_after(GENERATOR_PAUSE_MAX))
+        let key = identity.key();
+        let load = Load {
+            unfinished,
+            of_key: key
+                .is_none_or(|key| !key.root)
+                .then(|| self.history().unfinished_of(key.map(|key| key.user.as_str()))),
+            calling_back: calls_back.then(|| calling_back.saturating_add(self.callbacks().pending())),
         };
-        if unfinished >= GENERATIONS_UNFINISHED_MAX {
-            return busy("as many generations are under way as may be");
-        }
-        if calls_back && waiting >= CALLBACKS_PENDING_MAX {
-            return busy("as many callbacks wait as may");
+        if let Some(why) = load.too_much() {
+            let error = Error::new(StatusCode::TOO_MANY_REQUESTS, "TooManyRequests", why);
+            return Err(error.retry_after(GENERATOR_PAUSE_MAX));
         }
         while let Some(oldest) = self.history().oldest_over(GENERATIONS_KEPT_MAX) {
             self.config().store.delete_record(RecordKind::Generation, &oldest).await?;
@@ -283,10 +331,14 @@ impl Generations {
 
     /// Whether the caller is the owner, or may do this to the object.
     fn may(&self, call: &Call, record: &Record, action: &str) -> Result<bool, Error> {
-        if record.owner.as_ref().is_some_and(|owner| owner.is(&call.caller.identity)) {
+        let keyring = self.config().authenticator.keyring();
+        if record.owner.as_ref().is_some_and(|owner| owner.is(&call.caller.identity, keyring)) {
             return Ok(true);
         }
-        let Some(bucket) = self.bucket_of(record)? else { return Ok(false) };
+        let Some(bucket) = self.bucket_of(record)? else {
+            // Nobody's policy says anything about a bucket that is gone.
+            return Ok(call.caller.identity.key().is_some_and(KeyIdentity::is_unrestricted_root));
+        };
         let key = record.place()?.key;
         match call.permit(action, Place::Object(&bucket, &key)) {
             Ok(()) => Ok(true),
@@ -306,7 +358,7 @@ impl Generations {
 
     /// The generator's report.
     async fn complete(&self, call: Call, uuid: &str) -> Result<Response<Body>, Error> {
-        let record = self.controlled(&call, uuid, "s3:PutObject")?;
+        let record = self.controlled(&call, uuid, "s3:AbortMultipartUpload")?;
         let fields = call.fields().await?;
         let success = fields.boolean("isSuccess")?.ok_or_else(|| Error::field("isSuccess", "is missing"))?;
         if fields.text("generationUuid")?.is_some_and(|named| named != uuid) {
@@ -318,13 +370,19 @@ impl Generations {
         }
         let why = fields.text("errorMessage")?.filter(|why| !why.is_empty()).unwrap_or("the generator gave no reason");
         let wish = (!success).then(|| Ending::failed(why));
-        let record = self.settle(uuid, wish).await?;
+        // Whoever fills the upload by now is not ended by one that was ordered before: it is the later one's to say.
+        let replaced =
+            matches!(&call.caller.scope, Some(Scope::Generation { attempt, .. }) if *attempt < record.attempt);
+        let record = match replaced && matches!(self.upload_of(&record)?, Upload::Open(_)) {
+            true => record,
+            false => self.settle(uuid, wish).await?,
+        };
         Ok(json_answer(StatusCode::OK, &json!({ "uuid": uuid, "status": record.status.name() })))
     }
 
     /// A part that the generator says is there. What counts is the part that the store has.
     async fn part(&self, call: Call, uuid: &str) -> Result<Response<Body>, Error> {
-        let record = self.controlled(&call, uuid, "s3:PutObject")?;
+        let record = self.controlled(&call, uuid, "s3:AbortMultipartUpload")?;
         let fields = call.fields().await?;
         let number = fields.number("partNumber")?.ok_or_else(|| Error::field("partNumber", "is missing"))?;
         let within = PartNumber::new(number).filter(|_| number <= record.part_count());

@@ -15,6 +15,7 @@ use crate::base::clock::Timestamp;
 use crate::base::limits::PRESIGN_MAX;
 use crate::store::types::{Bucket, ObjectKey, UploadId};
 use crate::wire::base_url::BaseUrl;
+use crate::wire::url::HttpUrl;
 
 /// Where the gateway is reached.
 #[derive(Clone, Debug)]
@@ -25,8 +26,8 @@ pub struct Addresses {
     pub api_public: Option<BaseUrl>,
     /// What the generator reaches the S3 listener as.
     pub internal: BaseUrl,
-    /// What the generator reaches the API listener as.
-    pub api_internal: BaseUrl,
+    /// What the generator reaches this API as.
+    pub api_internal: HttpUrl,
     /// The first S3 listener.
     pub s3_listener: SocketAddr,
     /// The first API listener.
@@ -161,7 +162,7 @@ mod tests {
             public: public.map(base),
             api_public: None,
             internal: base("http://127.0.0.1:9000"),
-            api_internal: base("http://127.0.0.1:9001"),
+            api_internal: HttpUrl::of_base(&base("http://127.0.0.1:9001")),
             s3_listener: listener.parse().unwrap(),
             api_listener: "127.0.0.1:9001".parse().unwrap(),
             tls: false,

@@ -20,12 +20,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::FutureExt as _;
-use http::{Method, Request, Response, StatusCode};
+use http::{HeaderValue, Method, Request, Response, StatusCode};
+use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use crate::auth::{Authenticator, Identity};
 use crate::base::clock::Clock;
+use crate::base::digest::hex;
 use crate::base::rng::Rng;
 use crate::store::Store;
 use crate::store::error::Error as StoreError;
@@ -52,6 +54,9 @@ pub mod query;
 pub mod sessions;
 pub mod tus;
 
+/// How long a task rests that has panicked.
+const PANIC_PAUSE: Duration = Duration::from_secs(5);
+
 /// What the upload API is made of.
 pub struct Config {
     /// The store.
@@ -72,6 +77,8 @@ pub struct Config {
     pub expire_uploads: Duration,
     /// Where generations are made, and who may be told of their ends.
     pub generations: generations::Settings,
+    /// Room for the JSON documents of all requests, [`crate::base::limits::API_DOCUMENTS_MAX_BYTES`] of it.
+    pub documents: Arc<Semaphore>,
     /// Requests are counted here.
     pub metrics: Metrics,
     /// The time.
@@ -157,9 +164,11 @@ impl Pipeline {
     /// Where their records cannot be read.
     pub fn start(&self) -> Result<Working, StoreError> {
         self.generations.load()?;
-        let mut tasks = JoinSet::new();
-        tasks.spawn(self.generations.clone().run());
-        tasks.spawn(self.generations.deliver());
+        let (mut tasks, stop) = (JoinSet::new(), self.generations.stopping());
+        let generations = self.generations.clone();
+        tasks.spawn(supervised("orders of generations", PANIC_PAUSE, stop.clone(), move || generations.clone().run()));
+        let generations = self.generations.clone();
+        tasks.spawn(supervised("callbacks", PANIC_PAUSE, stop, move || generations.deliver()));
         Ok(Working { generations: self.generations.clone(), tasks })
     }
 
@@ -176,6 +185,7 @@ impl Pipeline {
         let received = body.progress();
         let (method, uri) = (head.method.clone(), head.uri.clone());
         let peer = head.extensions.get::<ConnectionInfo>().map(|connection| connection.peer);
+        let request_id = request_id(self.config.rng.as_ref());
         let mut identity = String::new();
         let answering = async {
             let caller = Caller::of(&self.config, &head.headers)?;
@@ -201,10 +211,13 @@ impl Pipeline {
         });
         let (mut response, code) = match answered {
             Ok(response) => (response, None),
-            Err(error) => (error.response(), Some(error.code())),
+            Err(error) => (error.response_to(&request_id), Some(error.code())),
         };
         if route == Route::Tus && method != Method::OPTIONS {
             tus::dress(&mut response);
+        }
+        if let Ok(value) = HeaderValue::from_str(&request_id) {
+            response.headers_mut().insert("x-amz-request-id", value);
         }
         self.config.metrics.request(route.name(), response.status().as_u16(), started.elapsed());
         let (status, expected) = (response.status().as_u16(), response.body().remaining());
@@ -221,7 +234,7 @@ impl Pipeline {
                     bytes_out: sent.bytes(),
                     complete: expected.map_or_else(|| sent.finished(), |expected| sent.bytes() == expected),
                     elapsed: started.elapsed(),
-                    request_id: "",
+                    request_id: &request_id,
                     identity: &identity,
                     peer: peer.unwrap_or_else(|| ([0, 0, 0, 0], 0).into()),
                 }
@@ -231,9 +244,60 @@ impl Pipeline {
     }
 }
 
+/// Runs a task to its end, and again after a pause where it panics: one that is lost would be missed for as long as the gateway
+/// runs.
+async fn supervised<F: Future<Output = ()>>(
+    what: &str,
+    pause: Duration,
+    mut stop: watch::Receiver<bool>,
+    mut make: impl FnMut() -> F,
+) {
+    while AssertUnwindSafe(make()).catch_unwind().await.is_err() {
+        tracing::error!(what, ?pause, "a task panicked, and is begun again");
+        tokio::select! {
+            _ = stop.wait_for(|stop| *stop) => return,
+            () = tokio::time::sleep(pause) => {}
+        }
+    }
+}
+
+/// What the answer and the log call a request.
+fn request_id(rng: &dyn Rng) -> String {
+    let mut bytes = [0; 8];
+    rng.fill(&mut bytes);
+    hex(&bytes).to_ascii_uppercase()
+}
+
 impl Config {
     /// Whoever asks without credentials.
     pub fn anonymous(&self) -> Caller {
         Caller { identity: Identity::Anonymous, scope: None }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicU32, Ordering};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_task_that_panics_is_begun_again_until_the_gateway_stops() {
+        let (begun, stop) = (AtomicU32::new(0), watch::Sender::new(false));
+        let times = |panics: u32| {
+            let (begun, stop) = (&begun, &stop);
+            begun.store(0, Ordering::Relaxed);
+            move || async move {
+                let time = begun.fetch_add(1, Ordering::Relaxed) + 1;
+                if time == 5 {
+                    stop.send_replace(true);
+                }
+                assert!(time > panics, "a panic of this test");
+            }
+        };
+        supervised("a test", Duration::ZERO, stop.subscribe(), times(2)).await;
+        assert_eq!(begun.load(Ordering::Relaxed), 3);
+        supervised("a test", Duration::ZERO, stop.subscribe(), times(u32::MAX)).await;
+        assert_eq!(begun.load(Ordering::Relaxed), 5);
     }
 }

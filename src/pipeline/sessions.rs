@@ -4,6 +4,7 @@
 //! port by the URLs that are handed out. So whatever holds there holds here: part numbers to 10,000, parts of at least 5 MiB but
 //! for the last, a complete that may be repeated.
 
+use std::collections::HashSet;
 use std::ops::RangeInclusive;
 
 use http::{Method, Response, StatusCode};
@@ -49,8 +50,10 @@ pub async fn answer(call: Call) -> Result<Response<Body>, Error> {
         }
         ["s3", "part-urls"] => {
             only(&call.method, Method::POST)?;
-            let fields = call.fields().await?;
-            part_urls(&call, &fields)?
+            let fields = call.fields_of_parts().await?;
+            // Ten thousand signatures take a while.
+            let signed = tokio::task::spawn_blocking(move || part_urls(&call, &fields)).await;
+            signed.map_err(|lost| StoreError::Io(lost.to_string()))??
         }
         ["s3", "parts"] => {
             only(&call.method, Method::GET)?;
@@ -58,7 +61,7 @@ pub async fn answer(call: Call) -> Result<Response<Body>, Error> {
         }
         ["s3", "complete"] => {
             only(&call.method, Method::POST)?;
-            let fields = call.fields().await?;
+            let fields = call.fields_of_parts().await?;
             complete(&call, &fields).await?
         }
         ["s3", "abort"] => {
@@ -214,7 +217,16 @@ fn numbers(fields: &Fields) -> Result<Vec<u64>, Error> {
         (Some(list), _) if list.len() > usize::from(PARTS_MAX) => {
             Err(Error::field("partNumbers", format!("must be at most {PARTS_MAX}")))
         }
-        (Some(list), _) => list.iter().map(|number| within("partNumbers", number.as_u64())).collect(),
+        (Some(list), _) if list.is_empty() => Err(Error::field("partNumbers", "must name a part")),
+        (Some(list), _) => {
+            let numbers =
+                list.iter().map(|number| within("partNumbers", number.as_u64())).collect::<Result<Vec<_>, _>>()?;
+            let distinct: HashSet<_> = numbers.iter().collect();
+            match distinct.len() == numbers.len() {
+                true => Ok(numbers),
+                false => Err(Error::field("partNumbers", "names a part twice")),
+            }
+        }
         (None, Some(count)) => Ok((1..=within("partCount", Some(count))?).collect()),
         (None, None) => Err(Error::field("partCount", "or \"partNumbers\" must be given")),
     }

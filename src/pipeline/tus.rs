@@ -121,7 +121,8 @@ fn capabilities() -> Response<Body> {
 async fn head(call: &Call, id: &str) -> Result<Response<Body>, Error> {
     let mut upload = Upload::find(call, id, Protocol::Tus)?;
     call.permit("s3:ListMultipartUploadParts", upload.place())?;
-    if upload.is_unfinished() {
+    // Whoever may only look does not make an object.
+    if upload.is_unfinished() && permit_bytes(call, &upload).is_ok() {
         finish(call, &upload).await?;
         upload = Upload::find(call, id, Protocol::Tus)?;
     }

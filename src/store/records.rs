@@ -56,13 +56,15 @@ impl Store {
     }
 
     async fn commit_changes(&self, changes: &[RecordChange]) -> Result<(Vec<u64>, Timestamp), Error> {
+        // What takes the place of what stands there is done however little room is left, with all that belongs to it: what
+        // was begun can be ended. So is what removes.
+        let goes_on = changes.iter().any(|change| matches!(change.expected, Expected::Revision(_)));
         for change in changes {
             let length = change.bytes.as_ref().map_or(0, Vec::len);
             if length > RECORD_MAX_BYTES {
                 return Err(Invalid::RecordSize(length).into());
             }
-            // What removes, or takes the place of what stands there, is done however little room is left.
-            if change.bytes.is_some() && !matches!(change.expected, Expected::Revision(_)) {
+            if change.bytes.is_some() && !goes_on {
                 self.room.check(length as u64)?;
             }
         }

@@ -181,6 +181,17 @@ impl Store {
         }
     }
 
+    /// Whether this part of an open session is there.
+    pub fn session_has(&self, id: UploadId, number: PartNumber) -> Result<bool, Error> {
+        let snapshot = self.snapshot()?;
+        match self.open(snapshot.as_ref(), id.number)? {
+            Some(open) if open.upload.id == id => {
+                Ok(latest(snapshot.as_ref(), &range_of(id.number, number.get()))?.is_some())
+            }
+            _ => Ok(false),
+        }
+    }
+
     /// Changes what the protocol keeps with an open session.
     pub async fn put_session_note(&self, id: UploadId, note: Vec<u8>) -> Result<(), Error> {
         check_note(&note)?;
@@ -697,7 +708,8 @@ fn repeated(snapshot: &dyn Snapshot, id: UploadId, number: u32, part: &PartRecor
     }
     let same = match &record.last {
         Some(last) if last.number == number => last.size == part.size && last.md5 == part.md5,
-        _ => is_part_of(snapshot, &record, number, part)?.unwrap_or(true),
+        // The object is gone, and nobody knows any more what it was made of.
+        _ => is_part_of(snapshot, &record, number, part)?.ok_or_else(unknown)?,
     };
     if same { Ok(Staged::Known { received: record.parts }) } else { Err(Error::Exists) }
 }

@@ -46,7 +46,7 @@ pub enum DestinationError {
     /// Its host has no address.
     #[error("{0} cannot be resolved: {1}")]
     Unresolved(String, String),
-    /// Nobody said whom to trust over TLS.
+    /// Nobody said whom to trust over TLS, or it cannot be read now.
     #[error("{0} cannot be called over TLS: {1}")]
     Trust(String, #[source] TrustError),
 }
@@ -55,8 +55,10 @@ impl DestinationError {
     /// Whether trying again later may help.
     pub fn is_passing(&self) -> bool {
         match self {
-            Self::Unresolved(..) => true,
-            Self::Forbidden(_) | Self::Trust(..) => false,
+            Self::Forbidden(_) | Self::Trust(_, TrustError::Missing) => false,
+            // Files are read for each connection, and while they are renewed they may be gone, or half written.
+            Self::Unresolved(..)
+            | Self::Trust(_, TrustError::Pem(_) | TrustError::Certificate(_) | TrustError::Unreadable(_)) => true,
         }
     }
 }
@@ -338,6 +340,14 @@ mod tests {
         assert!(matches!(&missing, Err(error @ DestinationError::Unresolved(..)) if error.is_passing()));
         let secure = outbound.peer(&url("https://127.0.0.1/")).await;
         assert!(matches!(&secure, Err(error @ DestinationError::Trust(..)) if !error.is_passing()));
+        for passing in ["a file that is gone", "no PEM"] {
+            let trust: TrustSource = Arc::new(move || match passing {
+                "no PEM" => trust::either(Some(b"-----BEGIN CERTIFICATE-----\nAA"), None),
+                why => Err(TrustError::Unreadable(why.to_owned())),
+            });
+            let renewed = Outbound::new(Destinations::loopback(), trust).peer(&url("https://127.0.0.1/")).await;
+            assert!(matches!(&renewed, Err(error @ DestinationError::Trust(..)) if error.is_passing()), "{passing}");
+        }
         let elsewhere = Outbound::new(destinations(&["10.0.0.0/8"]), nobody);
         assert!(matches!(elsewhere.peer(&url("http://localhost/")).await, Err(DestinationError::Forbidden(_))));
         let own = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).unwrap().cert.pem();

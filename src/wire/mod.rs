@@ -18,6 +18,7 @@ pub mod host;
 pub mod idle;
 pub mod image;
 pub mod incoming;
+pub mod json;
 pub mod network;
 pub mod range;
 pub mod trust;

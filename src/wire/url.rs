@@ -63,6 +63,11 @@ impl HttpUrl {
         Ok(Self { base, target })
     }
 
+    /// The root of a host.
+    pub fn of_base(base: &BaseUrl) -> Self {
+        Self { base: base.clone(), target: "/".to_owned() }
+    }
+
     /// Scheme and host.
     pub fn base(&self) -> &BaseUrl {
         &self.base

@@ -25,7 +25,7 @@ pub(crate) fn launch(generator: &Peer) -> Launch {
     Launch::new().set("--generator-url", generator.url("")).env("WHARF_GENERATOR_TOKEN", TOKEN)
 }
 
-fn relaunch(gateway: &Gateway, generator: &Peer) -> Gateway {
+pub(crate) fn relaunch(gateway: &Gateway, generator: &Peer) -> Gateway {
     let again = Launch::on(&gateway.directory()).set("--generator-url", generator.url(""));
     again.env("WHARF_GENERATOR_TOKEN", TOKEN).start()
 }
@@ -111,11 +111,11 @@ impl Order {
         Self::of(&generator.next_of("POST /generate"))
     }
 
-    fn text(&self, name: &str) -> &str {
+    pub(crate) fn text(&self, name: &str) -> &str {
         self.body[name].as_str().unwrap()
     }
 
-    fn who(&self) -> String {
+    pub(crate) fn who(&self) -> String {
         format!("Bearer {}", self.body["auth"]["token"].as_str().unwrap())
     }
 
@@ -124,7 +124,7 @@ impl Order {
     }
 
     /// PUTs a part by its URL, and gives its ETag.
-    fn put(&self, gateway: &Gateway, number: u64) -> String {
+    pub(crate) fn put(&self, gateway: &Gateway, number: u64) -> String {
         let at = self.numbers().iter().position(|known| *known == number).unwrap();
         let answer = self.try_put(gateway, at);
         assert_eq!(answer.status, 200, "{}", answer.text());
@@ -145,23 +145,23 @@ impl Order {
         connection.read_answer("PUT")
     }
 
-    fn call(&self, gateway: &Gateway, target: &str, body: &Value) -> Answer {
+    pub(crate) fn call(&self, gateway: &Gateway, target: &str, body: &Value) -> Answer {
         ask(gateway, "POST", target, &self.who(), Some(body))
     }
 
-    fn upload(&self) -> Value {
+    pub(crate) fn upload(&self) -> Value {
         json!({"uploadId": self.text("uploadId"), "objectName": self.text("objectName"), "bucket": self.text("bucket")})
     }
 
     /// Completes the upload with these parts.
-    fn complete(&self, gateway: &Gateway, etags: &[(u64, String)]) -> Answer {
+    pub(crate) fn complete(&self, gateway: &Gateway, etags: &[(u64, String)]) -> Answer {
         let mut body = self.upload();
         let part = |(number, etag): &(u64, String)| json!({"partNumber": number, "eTag": etag});
         body["parts"] = etags.iter().map(part).collect();
         self.call(gateway, "/s3/complete", &body)
     }
 
-    fn report(&self, gateway: &Gateway, failure: Option<&str>) -> Answer {
+    pub(crate) fn report(&self, gateway: &Gateway, failure: Option<&str>) -> Answer {
         let uuid = self.text("generationUuid");
         let body = json!({
             "isSuccess": failure.is_none(), "errorMessage": failure, "generationUuid": uuid, "bmpVolume": VOLUME,
@@ -497,7 +497,7 @@ fn a_generators_token_is_good_for_its_generation_alone() {
         refused(&answer, 401, "Unauthorized");
     }
     first.fulfil(&gateway);
-    refused(&first.call(&gateway, "/s3/part-urls", &own), 403, "AccessDenied");
+    refused(&first.call(&gateway, "/s3/part-urls", &own), 404, "NoSuchUpload");
     let events = |token: &str| ask(&gateway, "GET", &format!("/bmp/{one}/events?token={token}"), "", None);
     refused(&events(token), 401, "Unauthorized");
     refused(&events(&listeners_token(&gateway)), 401, "Unauthorized");
@@ -560,7 +560,7 @@ fn bad_orders_name_what_is_wrong() {
 }
 
 /// A token of this key, narrowed to a policy.
-fn token(gateway: &Gateway, key: &Key, policy: &Value) -> String {
+pub(crate) fn token(gateway: &Gateway, key: &Key, policy: &Value) -> String {
     let file = tempfile::NamedTempFile::new().unwrap();
     std::fs::write(file.path(), policy.to_string()).unwrap();
     let arguments = ["key", "token", &key.id, "--policy", file.path().to_str().unwrap(), "--json"];

@@ -8,7 +8,7 @@ use hmac::{Hmac, KeyInit as _, Mac as _};
 use serde_json::{Value, json};
 use sha2::Sha256;
 
-use crate::bmp::{Order, VOLUME, ask, basic, create, document, launch, refused, root, uuid};
+use crate::bmp::{Order, VOLUME, ask, basic, create, document, launch, refused, root, uuid, wanted};
 use crate::digests::{hex, now_seconds};
 use crate::gateway::{Gateway, Launch};
 use crate::peer::{Called, Peer};
@@ -86,7 +86,8 @@ fn ends_are_told_signed() {
     assert!(gateway.metric("wharf_callbacks_total{result=\"delivered\"}") >= 2.0);
 }
 
-/// The receiver is down when the generation ends, and still when the gateway is killed. The very same body comes in the end.
+/// The receiver is down when the generation ends, and still when the gateway is killed. The very same comes in the end, with a URL that
+/// lives from then on.
 #[test]
 fn a_receiver_that_was_down_hears_of_it_later() {
     let generator = Peer::new();
@@ -104,7 +105,11 @@ fn a_receiver_that_was_down_hears_of_it_later() {
     let refused = receiver.next_of("POST /hook");
     let taken = receiver.next_of("POST /hook");
     assert_signed(&taken);
-    assert_eq!((taken.json()["status"].as_str(), taken.body == refused.body), (Some("COMPLETED"), true));
+    let (mut first, mut last) = (refused.json(), taken.json());
+    for told in [&mut first, &mut last] {
+        assert!(told["imageUrl"].take().as_str().unwrap().contains("X-Amz-Signature="), "{told}");
+    }
+    assert_eq!((last["status"].as_str(), last == first), (Some("COMPLETED"), true));
     poll("its end", || listed(&gateway, "pending").is_empty().then_some(()));
     assert!(listed(&gateway, "dead").is_empty());
     receiver.assert_quiet();
@@ -182,4 +187,42 @@ fn what_was_given_up_can_be_delivered_again() {
 /// The order after a restart.
 fn order_again(generator: &Peer) -> Order {
     Order::next(generator)
+}
+
+/// There is no room for anything new, and what was begun ends all the same, and is told.
+#[test]
+fn below_the_reserve_generations_still_end() {
+    let (generator, receiver) = (Peer::new(), Peer::new());
+    let gateway = launch(&generator).start();
+    let uuid = uuid(&create(&gateway, &to(&receiver.url("/hook"))));
+    Order::next(&generator);
+    gateway.kill();
+    let full = again(&gateway, &generator).set("--reserve", "1000000000GiB").start();
+    let more = Some(wanted(&to(&receiver.url("/hook"))));
+    refused(&ask(&full, "POST", "/bmp", &root(), more.as_ref()), 507, "InsufficientStorage");
+    assert_eq!(ask(&full, "POST", &format!("/bmp/{uuid}/cancel"), &root(), None).status, 200);
+    assert_eq!(receiver.next_of("POST /hook").json()["status"], "CANCELLED");
+    poll("its end", || listed(&full, "pending").is_empty().then_some(()));
+}
+
+#[test]
+fn callbacks_are_listed_from_the_one_that_is_named() {
+    let generator = Peer::new();
+    let gateway = launch(&generator).start();
+    let down = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    for _ in 0..3 {
+        let uuid = uuid(&create(&gateway, &to(&format!("http://{down}/hook"))));
+        assert_eq!(ask(&gateway, "POST", &format!("/bmp/{uuid}/cancel"), &root(), None).status, 200);
+    }
+    let all = listed(&gateway, "pending");
+    assert_eq!(all.len(), 3);
+    let page = document(&ask(
+        &gateway,
+        "GET",
+        &format!("/bmp/callbacks?after={}", all[0]["id"].as_str().unwrap()),
+        &root(),
+        None,
+    ));
+    let ids = |list: &[Value]| list.iter().map(|one| one["id"].clone()).collect::<Vec<_>>();
+    assert_eq!((ids(page["callbacks"].as_array().unwrap()), &page["next"]), (ids(&all[1..]), &json!(null)));
 }

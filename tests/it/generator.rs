@@ -68,7 +68,9 @@ impl Generator {
     /// Orders an image, which is to be accepted.
     pub(crate) fn accepts(&self, order: &Value) {
         let answer = self.post("/generate", order);
-        assert_eq!((answer.status, answer.text().trim_end()), (202, r#"{"ok":true,"status":"ACCEPTED"}"#));
+        let said: Value = serde_json::from_slice(&answer.body).unwrap();
+        assert_eq!((answer.status, &said["ok"], &said["status"]), (202, &json!(true), &json!("ACCEPTED")));
+        assert!(said["queued"].is_boolean() && said["known"].is_boolean(), "{said}");
     }
 
     pub(crate) fn cancel(&self, uuid: &str) {

@@ -9,6 +9,7 @@ use futures_util::future::join;
 use wharf::base::digest::DigestRequest;
 use wharf::base::limits::COMPLETED_KEPT;
 use wharf::base::rng::SeededRng;
+use wharf::base::worker::Worker as _;
 use wharf::store::Store;
 use wharf::store::error::{Error, Missing};
 use wharf::store::fsio::sim::SimFs;

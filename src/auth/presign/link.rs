@@ -144,14 +144,19 @@ impl Authenticator {
         now: Timestamp,
         rng: &dyn Rng,
     ) -> Result<Signing, LinkError> {
-        let ends = holder.session.as_ref().map(|session| session.expires.since(now));
-        let life = Duration::from_secs(ends.map_or(life, |left| left.min(life)).as_secs().max(1));
+        let gone = || AuthError::new(AuthErrorCode::AccessDenied, "The access key may not be used any more.");
+        let left = holder.session.as_ref().map(|session| session.expires.since(now).as_secs());
+        if left == Some(0) {
+            let message = "The credentials that were shown have ended.";
+            return Err(AuthError::new(AuthErrorCode::AccessDenied, message).into());
+        }
+        let life = life.as_secs().max(1);
+        let life = Duration::from_secs(left.map_or(life, |left| left.min(life)));
         if holder.session.as_ref().is_some_and(|session| session.policy.is_some()) {
             let passed = self.pass_on(holder, SESSION_NAME, life, now, rng)?;
             let token = Some(passed.token);
             return Ok(Signing { access_key_id: passed.access_key_id, secret: passed.secret, token, life });
         }
-        let gone = || AuthError::new(AuthErrorCode::AccessDenied, "The access key may not be used any more.");
         let secret = self.keyring().secret(&holder.user).ok_or_else(gone)?;
         Ok(Signing { access_key_id: holder.user.clone(), secret: secret.to_string(), token: None, life })
     }
@@ -165,4 +170,48 @@ fn plain(link: &Link<'_>) -> String {
         .collect();
     let mark = if query.is_empty() { "" } else { "?" };
     format!("{}/{}/{}{mark}{}", link.base, link.bucket, encode_in_path(link.object), query.join("&"))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::auth::identity::Session;
+    use crate::auth::keyring::Keyring;
+    use crate::auth::seal::Sealer;
+    use crate::base::rng::SeededRng;
+
+    #[test]
+    fn nothing_outlives_the_token_it_is_signed_for() {
+        let keyring = Keyring::new("root", "root-secret", Sealer::new([7; 32]));
+        let root = Arc::clone(keyring.root());
+        let authenticator = Authenticator::new(Arc::new(keyring), "us-east-1".to_owned());
+        let base = BaseUrl::parse("http://127.0.0.1:9000").unwrap();
+        let link = Link {
+            method: &Method::GET,
+            base: &base,
+            bucket: "b",
+            object: "k",
+            query: &[],
+            headers: &[],
+            expires: Duration::from_secs(60),
+        };
+        let now = Timestamp(1_440_938_160_000);
+        for (left_ms, life_ms) in [(3_600_000, 60_000), (5999, 5000), (1000, 1000)] {
+            let session = Session { name: "token".to_owned(), policy: None, expires: Timestamp(now.0 + left_ms) };
+            let holder = Identity::Key(Arc::new(root.for_session("root", session)));
+            let (_, until) = authenticator.link(&holder, &link, now, &SeededRng::new(1)).unwrap();
+            assert_eq!(until.0 - now.0, life_ms, "{left_ms}");
+        }
+        for expires in [now.0 + 999, now.0, 0] {
+            let session = Session { name: "token".to_owned(), policy: None, expires: Timestamp(expires) };
+            let holder = Identity::Key(Arc::new(root.for_session("root", session)));
+            let refused = authenticator.link(&holder, &link, now, &SeededRng::new(1)).unwrap_err();
+            assert!(
+                matches!(refused, LinkError::Auth(error) if error.code == AuthErrorCode::AccessDenied),
+                "{expires}"
+            );
+        }
+    }
 }

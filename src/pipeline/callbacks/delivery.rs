@@ -14,6 +14,8 @@ use tokio::time::Instant;
 
 use super::record::{Record, State};
 use super::{CONTEXT, Callbacks};
+use crate::auth::Identity;
+use crate::auth::presign::Link;
 use crate::base::clock::Timestamp;
 use crate::base::digest::hex;
 use crate::base::limits::{
@@ -23,6 +25,7 @@ use crate::base::limits::{
 use crate::pipeline::generations::backoff;
 use crate::store::error::Error as StoreError;
 use crate::store::types::{Expected, RecordKind};
+use crate::wire::base_url::BaseUrl;
 use crate::wire::client::{Bounds, ask};
 use crate::wire::url::HttpUrl;
 
@@ -157,7 +160,7 @@ impl Callbacks {
                 store.delete_record(RecordKind::Callback, id).await?;
                 return Ok(None);
             }
-            Tried::Failed(why) if age < CALLBACK_PATIENCE => {
+            Tried::Failed(why) if is_worth_another_try(age) => {
                 let pause = backoff(
                     record.tries.saturating_sub(1),
                     CALLBACK_PAUSE_MIN,
@@ -190,7 +193,8 @@ impl Callbacks {
             Ok(url) => url,
             Err(error) => return Tried::Hopeless(error.to_string()),
         };
-        let mut request = Request::new(Bytes::from(record.body.clone()));
+        let body = record.told(self.image_url(record));
+        let mut request = Request::new(Bytes::from(body.clone()));
         *request.method_mut() = Method::POST;
         match url.target().parse() {
             Ok(target) => *request.uri_mut() = target,
@@ -198,7 +202,7 @@ impl Callbacks {
         }
         request.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         if record.secret.is_some() {
-            match self.signature(record) {
+            match self.signature(record, &body) {
                 Some(signature) => request.headers_mut().insert(SIGNATURE, signature),
                 None => return Tried::Hopeless("the secret cannot be opened".to_owned()),
             };
@@ -216,11 +220,37 @@ impl Callbacks {
         }
     }
 
-    fn signature(&self, record: &Record) -> Option<HeaderValue> {
+    /// A URL by which the image can be read, in the owner's name; none where there is no image, or the owner's rights have
+    /// ended.
+    fn image_url(&self, record: &Record) -> Option<String> {
+        let (config, image) = (self.config(), record.image.as_ref()?);
+        let now = config.clock.now();
+        let identity = match &image.owner {
+            None => Identity::Anonymous,
+            Some(owner) => owner.identity(config.authenticator.keyring(), now)?,
+        };
+        let link = Link {
+            method: &Method::GET,
+            base: &BaseUrl::parse(&image.s3_base)?,
+            bucket: &record.bucket,
+            object: &record.key,
+            query: &[],
+            headers: &[],
+            expires: config.presign_expires,
+        };
+        config.authenticator.link(&identity, &link, now, config.rng.as_ref()).ok().map(|(url, _)| url)
+    }
+
+    fn signature(&self, record: &Record, body: &str) -> Option<HeaderValue> {
         let secret = self.config().authenticator.keyring().sealer().open(CONTEXT, &record.sealed_secret()?)?;
-        let signature = signed(&secret, self.config().clock.now().seconds(), &record.body)?;
+        let signature = signed(&secret, self.config().clock.now().seconds(), body)?;
         HeaderValue::from_str(&signature).ok()
     }
+}
+
+/// Whether a callback that is tried for so long is tried again.
+fn is_worth_another_try(age: Duration) -> bool {
+    age < CALLBACK_PATIENCE
 }
 
 /// The value of `Wharf-Signature`.
@@ -235,6 +265,12 @@ fn signed(secret: &[u8], seconds: u64, body: &str) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_day_is_tried_and_no_longer() {
+        assert!(is_worth_another_try(Duration::from_secs(24 * 3600 - 1)));
+        assert!(!is_worth_another_try(Duration::from_secs(24 * 3600)));
+    }
 
     #[test]
     fn the_signature_is_that_of_time_and_body() {

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use super::or_null;
 use crate::base::clock::Timestamp;
+use crate::pipeline::generations::record::Owner;
 use crate::store::error::Error as StoreError;
 use crate::wire::url::HttpUrl;
 
@@ -33,6 +34,16 @@ impl State {
     }
 }
 
+/// What it takes to make the URL of an image.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Image {
+    /// Whose rights it has; nobody's where that is absent.
+    #[serde(default)]
+    pub(super) owner: Option<Owner>,
+    /// What it begins with.
+    pub(super) s3_base: String,
+}
+
 /// A callback.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Record {
@@ -41,8 +52,11 @@ pub(super) struct Record {
     /// Sealed, in base64.
     #[serde(default)]
     pub(super) secret: Option<String>,
-    /// What is told, as it is sent.
+    /// What is told, but for the URL of the image.
     pub(super) body: String,
+    /// How that is made; absent where there is none.
+    #[serde(default)]
+    pub(super) image: Option<Image>,
     /// The object it is about: whoever may put that may see this.
     pub(super) bucket: String,
     pub(super) key: String,
@@ -63,6 +77,15 @@ impl Record {
 
     pub(super) fn bytes(&self) -> Result<Vec<u8>, StoreError> {
         serde_json::to_vec(self).map_err(|error| StoreError::Corrupt(format!("a callback's record: {error}")))
+    }
+
+    /// What is told, with this URL.
+    pub(super) fn told(&self, image_url: Option<String>) -> String {
+        let (Some(url), Ok(Value::Object(mut told))) = (image_url, serde_json::from_str(&self.body)) else {
+            return self.body.clone();
+        };
+        told.insert("imageUrl".to_owned(), Value::String(url));
+        Value::Object(told).to_string()
     }
 
     pub(super) fn sealed_secret(&self) -> Option<Vec<u8>> {
@@ -102,6 +125,12 @@ mod tests {
         let shown = record.shown("id");
         assert_eq!((&shown["url"], &shown["createdAt"]), (&json!("http://h/hook"), &json!("2015-08-30T12:36:00.007Z")));
         assert!(!shown.to_string().contains("secret") && !shown.to_string().contains("AQI"), "{shown}");
+        assert_eq!(
+            (record.told(None).as_str(), record.told(Some("u".to_owned())).as_str()),
+            ("{}", r#"{"imageUrl":"u"}"#)
+        );
+        let image = Record { image: Some(Image { owner: None, s3_base: "http://h".to_owned() }), ..record };
+        assert_eq!(Record::read(&image.bytes().unwrap()).unwrap(), image);
         assert!(Record::read(b"{}").is_err());
     }
 }

@@ -5,19 +5,16 @@
 //! and whoever says otherwise is wrong. One that ends without an image gives up its upload first: what is aborted cannot be
 //! completed any more. That it is about to end is in its record before that, so a gateway that is killed in between goes on.
 
-use http::{Method, StatusCode};
+use http::StatusCode;
 
-use super::super::Config;
 use super::super::callbacks;
 use super::super::error::Error;
 use super::record::{Ending, Record, Status};
 use super::{Generations, history::Part};
 use crate::auth::Identity;
-use crate::auth::presign::Link;
 use crate::base::limits::{COMMIT_TRIES_MAX, GENERATION_ERROR_MAX_CHARACTERS, LIST_PAGE_MAX};
 use crate::store::error::{Error as StoreError, Missing};
 use crate::store::types::{Bucket, CompletedUpload, ETag, Expected, PartInfo, RecordChange, RecordKind};
-use crate::wire::base_url::BaseUrl;
 
 /// A record and its revision.
 pub(super) struct Kept {
@@ -98,11 +95,12 @@ impl Generations {
         Err(StoreError::Conflict.into())
     }
 
-    /// A generator has taken it.
-    pub(super) async fn started(&self, uuid: &str) -> Result<(), Error> {
+    /// A generator has taken it, by the order of this attempt.
+    pub(super) async fn started(&self, uuid: &str, attempt: u64) -> Result<(), Error> {
         let now = self.config().clock.now();
         let start = |record: &mut Record| {
             record.status = Status::Running;
+            record.attempt = record.attempt.max(attempt);
             record.started_ms = record.started_ms.or(Some(now.0));
             Ok(Vec::new())
         };
@@ -218,7 +216,7 @@ impl Generations {
                     (record.parts_done, record.bytes_done) = (parts, bytes);
                 }
             }
-            Ok(callbacks::of_generation(self.config(), record, self.image_url(record))?.into_iter().collect())
+            Ok(callbacks::of_generation(self.config(), record)?.into_iter().collect())
         };
         let (record, finished) = self.change(uuid, finish).await?;
         self.history().changed(&record);
@@ -236,37 +234,13 @@ impl Generations {
         Ok(record)
     }
 
-    /// A URL by which the image can be read, in the owner's name; none where there is no image or no owner any more.
-    fn image_url(&self, record: &Record) -> Option<String> {
-        if record.status != Status::Completed {
-            return None;
-        }
-        let base = BaseUrl::parse(&record.s3_base)?;
-        let identity = self.owner(record)?;
-        let link = Link {
-            method: &Method::GET,
-            base: &base,
-            bucket: &record.bucket,
-            object: &record.key,
-            query: &[],
-            headers: &[],
-            expires: self.config().presign_expires,
-        };
-        let config = self.config();
-        config.authenticator.link(&identity, &link, config.clock.now(), config.rng.as_ref()).ok().map(|(url, _)| url)
-    }
-
     /// On whose behalf a generation runs; none where that key is gone.
     pub(super) fn owner(&self, record: &Record) -> Option<Identity> {
-        owner(self.config(), record)
-    }
-}
-
-/// On whose behalf a generation runs; none where that key is gone.
-pub(super) fn owner(config: &Config, record: &Record) -> Option<Identity> {
-    match &record.owner {
-        None => Some(Identity::Anonymous),
-        Some(owner) => owner.identity(config.authenticator.keyring()),
+        let config = self.config();
+        match &record.owner {
+            None => Some(Identity::Anonymous),
+            Some(owner) => owner.identity(config.authenticator.keyring(), config.clock.now()),
+        }
     }
 }
 

@@ -5,7 +5,7 @@
 //! way: when nothing is heard for a while, ask again, for what is missing. Where the object is there and nobody said so, the
 //! store says so.
 
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -35,10 +35,13 @@ use crate::wire::url::HttpUrl;
 /// How long a look may take at most before another is taken, should it be lost.
 const LOOK_MAX: Duration = Duration::from_secs(300);
 
+/// Why nothing is done in an owner's name any more.
+const OWNER_GONE: &str = "the access key is gone, may not be used or has another secret, or its token has ended";
+
 /// What came of asking a generator.
 enum Asked {
-    /// It has the order.
-    Accepted,
+    /// It has the order. It may wait there for its turn, and the generator may have had it before.
+    Accepted { queued: bool, known: bool },
     /// It is there, and has no room yet.
     Busy { why: String, retry_after: Option<Duration> },
     /// It could not be asked.
@@ -70,6 +73,8 @@ impl Generations {
             }
         }
         looks.shutdown().await;
+        let mut errands = std::mem::take(&mut *self.0.errands.lock().unwrap_or_else(PoisonError::into_inner));
+        errands.shutdown().await;
     }
 
     /// Looks at a generation, and says when to look again.
@@ -112,6 +117,12 @@ impl Generations {
             self.call_off(&live.uuid);
             return Ok(None);
         }
+        if self.owner(&record).is_none() {
+            let why = format!("its owner's rights have ended: {OWNER_GONE}");
+            self.settle(&live.uuid, Some(Ending::failed(why))).await?;
+            self.call_off(&live.uuid);
+            return Ok(None);
+        }
         if record.status == Status::Running
             && let Some(left) = patience_left(live)
         {
@@ -124,14 +135,7 @@ impl Generations {
     fn overdue(&self, record: &Record, live: &Live) -> Option<String> {
         let age = self.config().clock.now().since(crate::base::clock::Timestamp(record.created_ms));
         let stalled = live.course().progressed.elapsed();
-        if age > GENERATION_AGE_MAX {
-            return Some(format!("it was not over after {} hours", GENERATION_AGE_MAX.as_secs() / 3600));
-        }
-        if stalled > GENERATION_STALLED_MAX {
-            let minutes = GENERATION_STALLED_MAX.as_secs() / 60;
-            return Some(format!("no part came within {minutes} minutes, however often its generator was asked"));
-        }
-        None
+        too_long(age, stalled)
     }
 
     /// Asks the generator for the parts that are missing; the time until the next look.
@@ -143,14 +147,20 @@ impl Generations {
             }
         };
         match self.call("/generate", &order, GENERATOR_ANSWER_TIMEOUT).await {
-            Asked::Accepted => {
+            Asked::Accepted { queued, known } => {
                 if record.status == Status::Pending {
                     tracing::info!(uuid = %record.uuid, parts = missing.len(), "a generator has taken a generation");
-                    self.started(&record.uuid).await?;
                 } else {
-                    tracing::info!(uuid = %record.uuid, parts = missing.len(), "a generator was asked again");
+                    tracing::debug!(uuid = %record.uuid, parts = missing.len(), known, "a generator was asked again");
+                }
+                if record.status == Status::Pending || !known {
+                    self.started(&record.uuid, next_attempt(record)).await?;
                 }
                 let mut course = live.course();
+                if queued {
+                    // It will come to it.
+                    course.progressed = Instant::now();
+                }
                 course.silences = course.silences.saturating_add(u32::from(course.heard.is_some()));
                 (course.heard, course.tries) = (Some(Instant::now()), 0);
                 Ok(Some(GENERATION_LOOK_INTERVAL))
@@ -174,16 +184,20 @@ impl Generations {
     fn pause(&self, record: &Record, live: &Live, why: &str, retry_after: Option<Duration>) -> Duration {
         let mut course = live.course();
         let pause = backoff(course.tries, GENERATOR_PAUSE_MIN, GENERATOR_PAUSE_MAX, self.config().rng.as_ref());
-        course.tries = course.tries.saturating_add(1);
         let pause = pause.max(retry_after.unwrap_or_default()).min(GENERATOR_PAUSE_MAX);
-        tracing::warn!(uuid = %record.uuid, why, ?pause, "a generation waits for its generator");
+        if course.tries == 0 {
+            tracing::warn!(uuid = %record.uuid, why, ?pause, "a generation waits for its generator");
+        } else {
+            tracing::debug!(uuid = %record.uuid, why, ?pause, tries = course.tries, "a generation still waits");
+        }
+        course.tries = course.tries.saturating_add(1);
         pause
     }
 
     /// The body of an order, with URLs in the owner's name.
     fn order_of(&self, record: &Record, missing: &[u64]) -> Result<Value, Error> {
         let config = self.config();
-        let gone = || Error::denied("the access key is gone, or has another secret");
+        let gone = || Error::denied(OWNER_GONE);
         let owner = self.owner(record).ok_or_else(gone)?;
         let now = config.clock.now();
         let mut urls = Vec::with_capacity(missing.len());
@@ -200,7 +214,7 @@ impl Generations {
             };
             urls.push(config.authenticator.link(&owner, &link, now, config.rng.as_ref())?.0);
         }
-        let token = token::of_generator(config.authenticator.keyring().sealer(), &record.uuid);
+        let token = token::of_generator(config.authenticator.keyring().sealer(), &record.uuid, next_attempt(record));
         let mut order = json!({
             "partUploadUrls": urls,
             "partNumbers": missing,
@@ -211,7 +225,7 @@ impl Generations {
             "auth": { "type": "Bearer", "token": token },
             "generationUuid": record.uuid,
             "bmpVolume": record.volume_bytes,
-            "callbackBaseUrl": config.addresses.api_internal.to_string(),
+            "callbackBaseUrl": config.addresses.api_internal.to_string().trim_end_matches('/'),
         });
         if let Some(order) = order.as_object_mut() {
             for (theirs, ours) in [
@@ -230,10 +244,12 @@ impl Generations {
     /// Tells the generator that nobody waits for a generation any more. Nothing depends on it: its URLs lead nowhere by now.
     pub(super) fn call_off(&self, uuid: &str) {
         let (generations, uuid) = (self.clone(), uuid.to_owned());
-        tokio::spawn(async move {
+        let mut errands = self.0.errands.lock().unwrap_or_else(PoisonError::into_inner);
+        while errands.try_join_next().is_some() {}
+        errands.spawn(async move {
             let body = json!({ "generationUuid": uuid });
             match generations.call("/cancel", &body, GENERATOR_CANCEL_TIMEOUT).await {
-                Asked::Accepted => {}
+                Asked::Accepted { .. } => {}
                 Asked::Busy { why, .. } | Asked::Away(why) | Asked::Refused(why) => {
                     tracing::debug!(%uuid, why, "the generator was not told of a generation's end");
                 }
@@ -273,6 +289,23 @@ impl Generations {
     }
 }
 
+/// Why a generation of this age, of which nothing came for so long, is not waited for any longer.
+fn too_long(age: Duration, stalled: Duration) -> Option<String> {
+    if age > GENERATION_AGE_MAX {
+        return Some(format!("it was not over after {} hours", GENERATION_AGE_MAX.as_secs() / 3600));
+    }
+    if stalled > GENERATION_STALLED_MAX {
+        let minutes = GENERATION_STALLED_MAX.as_secs() / 60;
+        return Some(format!("no part came within {minutes} minutes, however often its generator was asked"));
+    }
+    None
+}
+
+/// The attempt that the next order is. It counts once a generator has taken it that did not have the generation.
+fn next_attempt(record: &Record) -> u64 {
+    record.attempt.saturating_add(1)
+}
+
 /// What a generator's answer means.
 fn judged(status: StatusCode, headers: &HeaderMap, body: &[u8]) -> Asked {
     let said: Value = serde_json::from_slice(body).unwrap_or(Value::Null);
@@ -280,7 +313,10 @@ fn judged(status: StatusCode, headers: &HeaderMap, body: &[u8]) -> Asked {
     let why = format!("the generator answered {} {words}", status.as_u16());
     let passing = matches!(status, StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_MANY_REQUESTS | StatusCode::TOO_EARLY);
     match status {
-        status if status.is_success() => Asked::Accepted,
+        status if status.is_success() => {
+            let says = |name: &str| said.get(name).and_then(Value::as_bool).unwrap_or(false);
+            Asked::Accepted { queued: says("queued"), known: says("known") }
+        }
         status if passing || status == StatusCode::SERVICE_UNAVAILABLE => {
             let seconds = headers.get(RETRY_AFTER).and_then(|value| value.to_str().ok()?.trim().parse().ok());
             Asked::Busy { why, retry_after: seconds.map(Duration::from_secs) }
@@ -298,7 +334,7 @@ fn patience_left(live: &Live) -> Option<Duration> {
 }
 
 /// The parts that are there, with the bytes that they are to have.
-fn whole_parts(record: &Record, parts: Vec<PartInfo>) -> Vec<Part> {
+pub(super) fn whole_parts(record: &Record, parts: Vec<PartInfo>) -> Vec<Part> {
     let whole =
         |part: &Part| (1..=record.part_count()).contains(&part.number) && part.bytes == record.part_bytes(part.number);
     parts.into_iter().map(Part::from).filter(whole).collect()
@@ -337,7 +373,11 @@ mod tests {
             }
             judged(StatusCode::from_u16(status).unwrap(), &headers, br#"{"error":{"message":"bmpWidth is missing"}}"#)
         };
-        assert!(matches!(answered(202, None), Asked::Accepted) && matches!(answered(200, None), Asked::Accepted));
+        for status in [200, 202] {
+            assert!(matches!(answered(status, None), Asked::Accepted { queued: false, known: false }), "{status}");
+        }
+        let said = judged(StatusCode::ACCEPTED, &HeaderMap::new(), br#"{"queued":true,"known":true}"#);
+        assert!(matches!(said, Asked::Accepted { queued: true, known: true }));
         assert!(
             matches!(answered(429, Some("5")), Asked::Busy { retry_after: Some(pause), .. } if pause.as_secs() == 5)
         );
@@ -347,6 +387,16 @@ mod tests {
             let Asked::Refused(why) = answered(status, None) else { panic!("{status}") };
             assert_eq!(why, format!("the generator answered {status} bmpWidth is missing"));
         }
+    }
+
+    #[test]
+    fn patience_has_an_end() {
+        let moment = Duration::from_millis(1);
+        assert_eq!(too_long(GENERATION_AGE_MAX, GENERATION_STALLED_MAX), None);
+        let old = too_long(GENERATION_AGE_MAX + moment, Duration::ZERO).unwrap();
+        assert_eq!(old, "it was not over after 24 hours");
+        let stalled = too_long(GENERATION_STALLED_MAX, GENERATION_STALLED_MAX + moment).unwrap();
+        assert!(stalled.starts_with("no part came within 60 minutes"), "{stalled}");
     }
 
     #[test]

@@ -34,6 +34,8 @@ struct Known {
     created_ms: u64,
     status: Status,
     calls_back: bool,
+    /// The key that asked for it; nobody's where that is absent.
+    user: Option<String>,
     live: Option<Arc<Live>>,
 }
 
@@ -194,13 +196,18 @@ impl History {
         }
         index.by_age.insert((record.created_ms, record.uuid.clone()));
         let (created_ms, status, calls_back) = (record.created_ms, record.status, record.callback.is_some());
-        index.known.insert(record.uuid.clone(), Known { created_ms, status, calls_back, live });
+        let user = record.owner.as_ref().map(|owner| owner.user.clone());
+        index.known.insert(record.uuid.clone(), Known { created_ms, status, calls_back, user, live });
     }
 
     /// A generation has come further.
     pub(super) fn changed(&self, record: &Record) {
         let mut index = self.index();
         let Some(known) = index.known.get_mut(&record.uuid) else { return };
+        // Commits are told of in any order, and nothing follows the end.
+        if known.status.is_over() {
+            return;
+        }
         let before = std::mem::replace(&mut known.status, record.status);
         let (live, calls_back) = (known.live.clone(), known.calls_back);
         if before == record.status {
@@ -247,6 +254,12 @@ impl History {
         (index.unfinished, index.calling_back)
     }
 
+    /// How many of this key, or of nobody, are not over.
+    pub(super) fn unfinished_of(&self, user: Option<&str>) -> usize {
+        let index = self.index();
+        index.known.values().filter(|known| !known.status.is_over() && known.user.as_deref() == user).count()
+    }
+
     /// The oldest that is over, if there are at least so many in all.
     pub(super) fn oldest_over(&self, at_least: usize) -> Option<String> {
         let index = self.index();
@@ -291,5 +304,42 @@ impl History {
             }
         }
         (taken, next)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn record(uuid: &str, status: &str, created_ms: u64) -> Record {
+        let text = format!(
+            r#"{{"uuid":"{uuid}","status":"{status}","image":{{}},"volume_bytes":1,"part_size_bytes":1,"bucket":"b","key":"k",
+            "upload":"u","s3_base":"","created_ms":{created_ms},"owner":{{"user":"{uuid}","fingerprint":"f"}}}}"#
+        );
+        Record::read(text.as_bytes()).unwrap()
+    }
+
+    #[test]
+    fn nothing_follows_the_end() {
+        let history = History::default();
+        history.add(&record("a", "PENDING", 1), Timestamp(1));
+        history.add(&record("b", "RUNNING", 1), Timestamp(1));
+        assert_eq!((history.unfinished().0, history.unfinished_of(Some("a")), history.unfinished_of(None)), (2, 1, 0));
+        history.changed(&record("a", "CANCELLED", 1));
+        history.changed(&record("a", "RUNNING", 1));
+        assert_eq!((history.unfinished().0, history.unfinished_of(Some("a"))), (1, 0));
+        assert_eq!(history.newest(None, Some(Status::Cancelled), 9).unwrap(), ["a"]);
+        assert!(history.live("a").unwrap().course().due.is_none(), "it is looked at no more");
+    }
+
+    #[test]
+    fn the_oldest_that_is_over_makes_way_where_there_are_too_many() {
+        let history = History::default();
+        for (uuid, status, created_ms) in [("a", "RUNNING", 1), ("b", "FAILED", 2), ("c", "COMPLETED", 3)] {
+            history.add(&record(uuid, status, created_ms), Timestamp(1));
+        }
+        assert_eq!((history.oldest_over(4), history.oldest_over(3).as_deref()), (None, Some("b")));
+        history.remove("b");
+        assert_eq!((history.oldest_over(3), history.oldest_over(2).as_deref()), (None, Some("c")));
     }
 }

@@ -105,6 +105,9 @@ pub(in crate::pipeline) struct Record {
     /// Why it failed.
     #[serde(default)]
     pub(in crate::pipeline) error: Option<String>,
+    /// How often it was ordered from a generator that did not have it.
+    #[serde(default)]
+    pub(in crate::pipeline) attempt: u64,
     /// The parts that were there at the end.
     #[serde(default)]
     pub(in crate::pipeline) parts_done: u64,
@@ -172,11 +175,14 @@ impl Owner {
         Ok(Some(Self { user: key.user.clone(), fingerprint, session }))
     }
 
-    /// The owner as one who asks; none where the key is gone or has another secret by now.
-    pub(super) fn identity(&self, keyring: &Keyring) -> Option<Identity> {
-        let key = keyring.holder(&self.user)?;
-        keyring.fingerprint(&self.user).filter(|fingerprint| *fingerprint == self.fingerprint)?;
+    /// The owner as one who asks; none where the key is gone, may not be used or has another secret by now, and where the
+    /// session that narrowed it has ended.
+    pub(in crate::pipeline) fn identity(&self, keyring: &Keyring, now: Timestamp) -> Option<Identity> {
+        let key = keyring.holder(&self.user).filter(|_| self.is_of_key(keyring))?;
         let Some(kept) = &self.session else { return Some(Identity::Key(key)) };
+        if now.0 >= kept.expires_ms {
+            return None;
+        }
         let policy = match &kept.policy {
             None => None,
             // A policy that can no longer be read narrows to nothing.
@@ -188,12 +194,17 @@ impl Owner {
         Some(Identity::Key(Arc::new(narrowed)))
     }
 
+    /// Whether the key of this id is still the owner's: a later one that has the id owns nothing of it.
+    fn is_of_key(&self, keyring: &Keyring) -> bool {
+        keyring.fingerprint(&self.user).is_some_and(|fingerprint| fingerprint == self.fingerprint)
+    }
+
     /// Whether this is who asks: with all rights of the key, or narrowed in the same way.
-    pub(super) fn is(&self, identity: &Identity) -> bool {
+    pub(super) fn is(&self, identity: &Identity, keyring: &Keyring) -> bool {
         let Some(key) = identity.key() else { return false };
         let asking = key.session.as_ref().and_then(|session| session.policy.as_ref()).map(Policy::text);
         let kept = self.session.as_ref().and_then(|session| session.policy.as_deref());
-        key.user == self.user && (asking.is_none() || asking == kept)
+        key.user == self.user && self.is_of_key(keyring) && (asking.is_none() || asking == kept)
     }
 }
 
@@ -248,6 +259,8 @@ impl Record {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::auth::seal::Sealer;
+    use crate::auth::{AccessKey, BearerToken, token_hash};
 
     /// As this version writes it: every later one reads it.
     const WRITTEN: &str = r#"{"uuid":"0f6b3b2e-4f0e-4f7e-9f5e-0123456789ab","status":"RUNNING","image":{"width":2},
@@ -273,5 +286,43 @@ mod tests {
             assert_eq!(Status::parse(status.name()), Some(status));
             assert_eq!(serde_json::to_value(status).unwrap(), status.name());
         }
+    }
+
+    #[test]
+    fn an_owner_is_one_key_for_as_long_as_its_rights_last() {
+        let keyring = Keyring::new("root", "root-secret", Sealer::new([7; 32]));
+        let key = |secret: &str, enabled| AccessKey {
+            access_key_id: "k".to_owned(),
+            secret: secret.to_owned(),
+            enabled,
+            policy: None,
+            created: Timestamp(1),
+            name: None,
+        };
+        keyring.put(key("secret", true));
+        keyring.put_token(BearerToken {
+            hash: token_hash("t"),
+            access_key_id: "k".to_owned(),
+            policy: None,
+            fingerprint: keyring.fingerprint("k").unwrap(),
+            created: Timestamp(1),
+            expires: Timestamp(100),
+        });
+        let whole = Identity::Key(keyring.holder("k").unwrap());
+        let token = Identity::Key(keyring.bearer("t", Timestamp(2)).unwrap());
+        let (all, session) =
+            (Owner::of(&whole, &keyring).unwrap().unwrap(), Owner::of(&token, &keyring).unwrap().unwrap());
+        assert!(Owner::of(&Identity::Anonymous, &keyring).unwrap().is_none());
+        assert_eq!(all.identity(&keyring, Timestamp(1000)), Some(whole.clone()));
+        assert_eq!(session.identity(&keyring, Timestamp(99)), Some(token));
+        assert_eq!(session.identity(&keyring, Timestamp(100)), None, "the token has ended");
+        assert!(all.is(&whole, &keyring) && session.is(&whole, &keyring) && !all.is(&Identity::Anonymous, &keyring));
+        keyring.put(key("secret", false));
+        assert_eq!(all.identity(&keyring, Timestamp(2)), None, "it may not be used");
+        keyring.put(key("another secret", true));
+        let later = Identity::Key(keyring.holder("k").unwrap());
+        assert!(all.identity(&keyring, Timestamp(2)).is_none() && !all.is(&later, &keyring), "another has the id");
+        keyring.remove("k");
+        assert_eq!(all.identity(&keyring, Timestamp(2)), None);
     }
 }

@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 use super::super::call::Call;
 use super::super::error::{Error, answer as json_answer};
 use super::course::Upload;
+use super::dispatch::whole_parts;
 use super::record::{Record, Status};
 use super::{Generations, or_null};
 use crate::base::clock::Timestamp;
@@ -61,8 +62,9 @@ impl Generations {
         if !record.status.is_over()
             && let Upload::Open(there) = self.upload_of(record)?
         {
+            let there = whole_parts(record, there);
             parts = there.len() as u64;
-            bytes = there.iter().map(|part| part.size).sum();
+            bytes = there.iter().map(|part| part.bytes).sum();
         }
         let backend = live.and_then(|live| live.course().backend.clone()).or_else(|| record.backend.clone());
         let time = |ms: Option<u64>| or_null(ms.map(|ms| Timestamp(ms).iso8601()));

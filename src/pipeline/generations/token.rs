@@ -8,7 +8,7 @@ use subtle::ConstantTimeEq as _;
 use super::super::Config;
 use super::super::call::{Caller, Scope};
 use super::super::error::Error;
-use super::record::Record;
+use super::record::{Record, Status};
 use crate::auth::Identity;
 use crate::auth::seal::Sealer;
 use crate::base::rng::Rng;
@@ -38,9 +38,9 @@ pub(in crate::pipeline) fn is_uuid(text: &str) -> bool {
     text.len() == UUID_CHARACTERS && text.bytes().enumerate().all(fits)
 }
 
-/// What a generator shows.
-pub(super) fn of_generator(sealer: &Sealer, uuid: &str) -> String {
-    format!("{PREFIX}{uuid}_{}", sealer.mark(&format!("generation-token\n{uuid}")))
+/// What a generator shows that was given an order; the attempt tells it from one that was given an order before.
+pub(super) fn of_generator(sealer: &Sealer, uuid: &str, attempt: u64) -> String {
+    format!("{PREFIX}{uuid}_{attempt}_{}", sealer.mark(&format!("generation-token\n{uuid}\n{attempt}")))
 }
 
 /// What a listener shows.
@@ -64,20 +64,22 @@ pub(in crate::pipeline) fn is_generators(token: &str) -> bool {
 /// 401 for a token that is none, for a generation that is forgotten, and where its owner's rights have ended.
 pub(in crate::pipeline) fn caller(config: &Config, token: &str) -> Result<Caller, Error> {
     let uuid = token.strip_prefix(PREFIX).and_then(|rest| rest.get(..UUID_CHARACTERS)).unwrap_or_default();
+    let attempt = token.split('_').nth(2).and_then(|attempt| attempt.parse().ok()).ok_or_else(Error::unauthorized)?;
     let keyring = config.authenticator.keyring();
-    if !is_uuid(uuid) || !same(&of_generator(keyring.sealer(), uuid), token) {
+    if !is_uuid(uuid) || !same(&of_generator(keyring.sealer(), uuid, attempt), token) {
         return Err(Error::unauthorized());
     }
     let record = config.store.record(RecordKind::Generation, uuid)?.ok_or_else(Error::unauthorized)?;
     let record = Record::read(&record.bytes)?;
     let identity = match &record.owner {
         None => Identity::Anonymous,
-        Some(owner) => owner.identity(keyring).ok_or_else(Error::unauthorized)?,
+        Some(owner) => owner.identity(keyring, config.clock.now()).ok_or_else(Error::unauthorized)?,
     };
-    // A report may come twice, so the token still says who it is once the generation is over; it opens nothing then.
-    let open = !record.status.is_over() && record.ending.is_none();
+    // A report may come twice, so the token still says who it is once the generation is over. It opens nothing then, but for
+    // the upload that it has completed: whoever lost the answer to that gets it again.
+    let open = record.status == Status::Completed || (!record.status.is_over() && record.ending.is_none());
     let upload = UploadId::parse(&record.upload).filter(|_| open);
-    Ok(Caller { identity, scope: Some(Scope::Generation { uuid: uuid.to_owned(), upload }) })
+    Ok(Caller { identity, scope: Some(Scope::Generation { uuid: uuid.to_owned(), upload, attempt }) })
 }
 
 /// Takes the same time wherever they differ.
@@ -110,8 +112,9 @@ mod tests {
         let token = of_listener(&sealer, &one);
         assert!(is_listeners(&sealer, &one, &token) && !is_listeners(&sealer, &other, &token));
         assert!(!is_listeners(&sealer, &one, "") && !is_listeners(&Sealer::new([8; 32]), &one, &token));
-        let generator = of_generator(&sealer, &one);
+        let generator = of_generator(&sealer, &one, 1);
         assert!(is_generators(&generator) && !is_generators(&token));
-        assert!(!generator.contains(&token) && generator != of_generator(&sealer, &other));
+        assert_ne!(generator, of_generator(&sealer, &one, 2));
+        assert!(!generator.contains(&token) && generator != of_generator(&sealer, &other, 1));
     }
 }

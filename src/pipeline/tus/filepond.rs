@@ -18,13 +18,10 @@
 
 use std::sync::Arc;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use http::header::{CONTENT_TYPE, HeaderName, HeaderValue};
 use http::{HeaderMap, Method, Response, StatusCode};
 use percent_encoding::percent_decode;
-use serde_json::{Map, Value, json};
-use sha2::{Digest as _, Sha256};
+use serde_json::{Map, Value};
 
 use super::metadata::Metadata;
 use super::receive::{Incoming, Manner, Progress, receive};
@@ -42,12 +39,15 @@ use crate::pipeline::call::Call;
 use crate::pipeline::companion::unique;
 use crate::pipeline::error::Error;
 use crate::pipeline::judge::Place;
-use crate::store::error::{Error as StoreError, Missing};
 use crate::store::types::{
     Attributes, Bucket, NewSession, NewUpload, ObjectKey, PartNumber, SessionState, StagedBody, UploadId,
 };
 use crate::wire::Body;
 use crate::wire::form::{Boundary, Form, FormError};
+
+mod ticket;
+
+use ticket::Ticket;
 
 const UPLOAD_NAME: HeaderName = HeaderName::from_static("upload-name");
 const METHODS: &str = "POST, PATCH, HEAD and DELETE";
@@ -64,68 +64,6 @@ pub(super) async fn answer(call: &Call, id: Option<String>, body: Body) -> Resul
             Err(Error::new(StatusCode::NOT_IMPLEMENTED, "NotImplemented", message))
         }
         _ => Err(Error::method(METHODS)),
-    }
-}
-
-/// What a client was told to come back with.
-#[derive(Clone, Debug, PartialEq, Eq)]
-struct Ticket {
-    /// As it is written.
-    text: String,
-    /// Letters and digits of its own.
-    unique: String,
-    /// The file's bytes, where that was said.
-    length: Option<u64>,
-    metadata: Metadata,
-}
-
-impl Ticket {
-    fn new(unique: String, length: Option<u64>, metadata: Metadata) -> Self {
-        let said = json!({ "length": length, "metadata": metadata.to_json() });
-        let text = format!("{unique}.{}", URL_SAFE_NO_PAD.encode(said.to_string()));
-        Self { text, unique, length, metadata }
-    }
-
-    /// Reads a ticket.
-    ///
-    /// # Errors
-    /// 412 where it is the id of an upload by tus: then the request lacks its version. 404 for anything else that is none.
-    fn read(text: &str) -> Result<Self, Error> {
-        if UploadId::parse(text).is_some() {
-            return Err(unsupported("a request of tus names its version in Tus-Resumable"));
-        }
-        Self::parse(text).ok_or_else(Error::no_such_upload)
-    }
-
-    fn parse(text: &str) -> Option<Self> {
-        let (unique, said) = text.split_once('.').filter(|_| text.len() <= FILEPOND_ID_MAX_BYTES)?;
-        let good = !unique.is_empty() && unique.bytes().all(|byte| byte.is_ascii_alphanumeric());
-        let said: Value = serde_json::from_slice(&URL_SAFE_NO_PAD.decode(said).ok().filter(|_| good)?).ok()?;
-        Some(Self {
-            text: text.to_owned(),
-            unique: unique.to_owned(),
-            length: said.get("length")?.as_u64(),
-            metadata: Metadata::of_json(said.get("metadata")?.as_object()?),
-        })
-    }
-
-    /// What its upload is found by: itself, and who holds it.
-    fn name(&self, call: &Call) -> [u8; 32] {
-        let who = call.caller.identity.key().map_or("", |key| key.user.as_str());
-        let mut sha256 = Sha256::new();
-        for text in ["filepond", who, &self.text] {
-            sha256.update((text.len() as u64).to_be_bytes());
-            sha256.update(text);
-        }
-        sha256.finalize().into()
-    }
-
-    fn upload(&self, call: &Call) -> Result<Option<Upload>, Error> {
-        match call.store().session_named(&self.name(call)) {
-            Ok(session) => Upload::of(session, Protocol::FilePond).map(Some),
-            Err(StoreError::NotFound(Missing::Upload)) => Ok(None),
-            Err(error) => Err(error.into()),
-        }
     }
 }
 
@@ -412,28 +350,6 @@ async fn revert(call: &Call, id: Option<String>, body: Body) -> Result<Response<
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn tickets_are_read_as_they_were_written() {
-        let members = json!({ "key": "a/b", "titel": "Gr\u{fc}\u{df}e", "crop": { "x": 1 }, "n": 1 });
-        let metadata = Metadata::of_json(members.as_object().unwrap());
-        for (length, metadata) in [(Some(0), Metadata::default()), (Some(u64::MAX), metadata.clone()), (None, metadata)]
-        {
-            let ticket = Ticket::new("abcDEF123".to_owned(), length, metadata);
-            assert!(ticket.text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte)));
-            assert_eq!(Ticket::read(&ticket.text).unwrap(), ticket);
-        }
-    }
-
-    #[test]
-    fn what_is_no_ticket() {
-        let upload = "00000000000000010000000000000002";
-        assert_eq!(Ticket::read(upload).unwrap_err().status(), 412);
-        let long = format!("a.{}", URL_SAFE_NO_PAD.encode(vec![b' '; FILEPOND_ID_MAX_BYTES]));
-        for bad in ["", ".", "abc", "abc.", "abc.e30", ".e30", "a b.e30", "abc.bnVsbA", "../x", long.as_str()] {
-            assert_eq!(Ticket::read(bad).unwrap_err().status(), 404, "{bad}");
-        }
-    }
 
     #[test]
     fn names_of_files() {

@@ -168,7 +168,7 @@ mod tests {
     #[test]
     fn malformed_headers() {
         let long = format!("a {}", "A".repeat(TUS_METADATA_MAX_BYTES));
-        for bad in [",", "a,", "a,a", "a YQ==,a", " YQ==,b", "a !", "a YQ", "a YQ== YQ==", long.as_str()] {
+        for bad in [",", "a,", "a,a", "a YQ==,a", "a !", "a YQ", "a YQ== YQ==", long.as_str()] {
             let parsed = Metadata::parse(bad);
             assert_eq!(parsed.as_ref().map_err(Error::status).err().map(|status| status.as_u16()), Some(400), "{bad}");
         }

@@ -372,7 +372,7 @@ pub(super) fn parameters() -> Vec<Parameter> {
         ),
         row("noise", "seed", seed(), zero(), "which clouds"),
         row("noise", "cell", cell(), sixty_four(), "size of the clouds, pixels"),
-        row("random", "seed", seed(), zero(), "which pixels (Philox4x32-10); no two seeds share a file"),
+        row("random", "seed", seed(), zero(), "which pixels (Philox4x32-10): nothing compresses it"),
         row("mandelbrot", "x", centre(), MANDELBROT_X_DEFAULT.to_string(), "real part of the centre"),
         row("mandelbrot", "y", centre(), MANDELBROT_Y_DEFAULT.to_string(), "imaginary part of the centre"),
         row("mandelbrot", "span", span, MANDELBROT_SPAN_DEFAULT.to_string(), "what the longer side spans"),
