@@ -15,7 +15,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use http::header::{ACCESS_CONTROL_REQUEST_METHOD, AUTHORIZATION, COOKIE, HOST, HeaderValue, ORIGIN, WWW_AUTHENTICATE};
 use http::request::Parts;
-use http::{HeaderMap, Method, Request, Response, StatusCode};
+use http::{HeaderMap, Method, Request, Response, StatusCode, Version};
 
 use super::admin::{Admin, refusal};
 use super::generator::Embedded;
@@ -133,6 +133,10 @@ impl Api {
 
     async fn upload_from(&self, head: Parts, body: Body, rule: Option<&Rule>) -> Response<Body> {
         let tls = head.extensions.get::<ConnectionInfo>().is_some_and(|info| info.tls);
+        // RFC 9112 section 3.2: two readers of such a request could disagree about whom it is for.
+        if head.version == Version::HTTP_11 && head.headers.get_all(HOST).iter().count() != 1 {
+            return refusal(StatusCode::BAD_REQUEST, "InvalidRequest", "a request has one Host header");
+        }
         if head.method == Method::OPTIONS && head.headers.contains_key(ACCESS_CONTROL_REQUEST_METHOD) {
             let mut response = Response::new(Body::empty());
             let allowed = rule.is_some() || same_origin(&head.headers, tls);

@@ -235,8 +235,12 @@ pub const ACCESS_KEY_NAME_MAX_CHARACTERS: usize = 128;
 pub const API_PARTS_BODY_MAX_BYTES: usize = 2 << 20;
 /// Any other JSON document of it.
 pub const API_BODY_MAX_BYTES: usize = 64 << 10;
-/// JSON documents of all requests to it together, as far as they have come.
-pub const API_DOCUMENTS_MAX_BYTES: usize = 64 << 20;
+/// JSON documents of all requests to it together, as far as they have come, and answers that are large, until they are taken.
+pub const API_DOCUMENTS_MAX_BYTES: usize = 256 << 20;
+/// What a presigned URL in an answer is reckoned with ...
+pub const URL_RECKONED_BYTES: usize = 1 << 10;
+/// ... and one with a session token in it.
+pub const URL_WITH_TOKEN_RECKONED_BYTES: usize = 8 << 10;
 /// Members and items in such a document, all levels together: 10,000 parts have four each, and some.
 pub const API_JSON_ITEMS_MAX: usize = 60_000;
 /// What a form chunk may contain beside its file.

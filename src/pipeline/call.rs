@@ -9,14 +9,17 @@ use http::header::{ACCEPT_LANGUAGE, AUTHORIZATION};
 use http::request::Parts;
 use http::{HeaderMap, Method};
 use serde_json::{Map, Value};
+use tokio::sync::OwnedSemaphorePermit;
 
 use super::Config;
 use super::error::Error;
 use super::generations::token;
 use super::judge::{Asker, Place};
 use super::query::{Query, decoded};
-use crate::auth::Identity;
-use crate::base::limits::{API_BODY_MAX_BYTES, API_JSON_ITEMS_MAX, API_PARTS_BODY_MAX_BYTES};
+use crate::auth::{Identity, KeyIdentity};
+use crate::base::limits::{
+    API_BODY_MAX_BYTES, API_JSON_ITEMS_MAX, API_PARTS_BODY_MAX_BYTES, URL_RECKONED_BYTES, URL_WITH_TOKEN_RECKONED_BYTES,
+};
 use crate::store::Store;
 use crate::store::types::{Attributes, Bucket, BucketName, ObjectKey, UploadId};
 use crate::wire::{Body, BodyError, ConnectionInfo, json};
@@ -212,6 +215,21 @@ impl Call {
             gathered.extend_from_slice(&piece);
         }
         Fields::parse(&gathered)
+    }
+
+    /// Room for an answer with so many presigned URLs, until this is dropped: a reader may take its time.
+    ///
+    /// # Errors
+    /// `SlowDown` where there is none left.
+    pub fn room_for_urls(&self, count: usize) -> Result<OwnedSemaphorePermit, Error> {
+        let narrowed = |key: &KeyIdentity| key.session.as_ref().is_some_and(|session| session.policy.is_some());
+        let each = match self.caller.identity.key().is_some_and(narrowed) {
+            true => URL_WITH_TOKEN_RECKONED_BYTES,
+            false => URL_RECKONED_BYTES,
+        };
+        let bytes = u32::try_from(count.saturating_mul(each)).unwrap_or(u32::MAX);
+        let room = Arc::clone(&self.config.documents).try_acquire_many_owned(bytes);
+        room.map_err(|_| Error::slow_down("too many answers are on their way"))
     }
 
     /// The body, once; nothing afterwards. Asking it for a byte answers `Expect: 100-continue`.

@@ -11,7 +11,7 @@ use http::{Method, Response, StatusCode};
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
-use super::call::{Call, upload_id};
+use super::call::{Call, object_key, upload_id};
 use super::error::{Error, answer as json_answer};
 use super::judge::Place;
 use crate::auth::Identity;
@@ -169,11 +169,17 @@ async fn stage(call: &Call, form: &mut Form, digests: crate::base::digest::Diges
     Ok(writer.finish().await?)
 }
 
-/// What a file takes that comes before anybody knows where it shall go: a caller who is somebody, or a bucket where nobody in
-/// particular may do something.
+/// What a file takes that comes before anybody knows where it shall go: a caller who may put something into the bucket, whatever
+/// it is called, or a bucket where nobody in particular may do something. Whoever may put only what is called in a certain way
+/// has to say first what it is called.
 fn may_send_at_all(call: &Call, bucket: Option<&str>) -> Result<(), Error> {
     match call.caller.identity {
-        Identity::Key(_) => Ok(()),
+        Identity::Key(_) => {
+            let (bucket, any) = (call.bucket(bucket)?, object_key("key", "-")?);
+            let refused =
+                |_| Error::denied("the fields must come before the file, so that it is known what may be sent");
+            call.permit("s3:PutObject", Place::Object(&bucket, &any)).map_err(refused)
+        }
         Identity::Anonymous => call.config.judge.may_be_asked(&call.asker(), &call.bucket(bucket)?),
     }
 }

@@ -71,7 +71,12 @@ pub async fn answer(call: Call) -> Result<Response<Body>, Error> {
             let fields = call.fields_of_parts().await?;
             complete(&call, id, &fields).await?
         }
-        (["s3", "multipart", id, "batch"], &Method::GET) => batch(&call, id)?,
+        (["s3", "multipart", id, "batch"], &Method::GET) => {
+            let asked = call.query.get("partNumbers").map_or(0, |list| list.split(',').count());
+            let room = call.room_for_urls(asked)?;
+            let signed = batch(&call, id)?;
+            return Ok(json_answer(StatusCode::OK, &signed).map(|body| body.at_end(move |_| drop(room))));
+        }
         (["s3", "multipart", id, number], &Method::GET) => part(&call, id, number)?,
         (["s3", "params" | "sts"], _) => return Err(Error::method("GET")),
         (["s3", "presign" | "multipart"] | ["s3", "multipart", _, "complete"], _) => return Err(Error::method("POST")),

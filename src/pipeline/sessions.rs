@@ -51,9 +51,11 @@ pub async fn answer(call: Call) -> Result<Response<Body>, Error> {
         ["s3", "part-urls"] => {
             only(&call.method, Method::POST)?;
             let fields = call.fields_of_parts().await?;
+            let room = call.room_for_urls(numbers(&fields)?.len())?;
             // Ten thousand signatures take a while.
             let signed = tokio::task::spawn_blocking(move || part_urls(&call, &fields)).await;
-            signed.map_err(|lost| StoreError::Io(lost.to_string()))??
+            let signed = signed.map_err(|lost| StoreError::Io(lost.to_string()))??;
+            return Ok(json_answer(StatusCode::OK, &signed).map(|body| body.at_end(move |_| drop(room))));
         }
         ["s3", "parts"] => {
             only(&call.method, Method::GET)?;
