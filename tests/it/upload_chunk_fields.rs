@@ -384,3 +384,29 @@ fn nobody_in_particular_sends_where_a_policy_says_so() {
     file_first("elsewhere").send().fails(403, "AccessDenied");
     assert_eq!(bucket.keys(), ["inbox/f", "inbox/g"]);
 }
+
+#[test]
+fn a_file_before_its_fields_is_for_those_who_may_put_any() {
+    // A key that could only read sent files without end in the hope of fields that would follow: they filled the disk meanwhile.
+    let gateway = Gateway::shared();
+    let (reader, writer) = (gateway.key("readonly"), gateway.key("writeonly"));
+    let form = Multipart::default()
+        .file(b"bytes")
+        .field("filename", "first.bin")
+        .field("chunk_number", "1")
+        .field("total_chunks", "1");
+    let call = || gateway.api("POST", "/upload-chunk/").form(&form);
+    let refused = call().by(&reader).send().fails(403, "AccessDenied");
+    assert!(refused["message"].as_str().unwrap().contains("before the file"), "{refused}");
+    assert_eq!(call().by(&writer).send().ok(200).json()["complete"], true);
+}
+
+#[test]
+fn a_request_has_one_host() {
+    let gateway = Gateway::shared();
+    for hosts in ["", "Host: a\r\nHost: b\r\n"] {
+        let mut connection = crate::http::Connection::open(gateway.api, None);
+        connection.write(format!("GET /upload-chunk/?upload_id=x HTTP/1.1\r\n{hosts}\r\n"));
+        assert_eq!(connection.read_answer("GET").status, 400, "{hosts:?}");
+    }
+}
