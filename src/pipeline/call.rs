@@ -78,6 +78,11 @@ impl Caller {
         let identity = Identity::Key(key.ok_or_else(Error::unauthorized)?);
         Ok(Self { identity, scope: None })
     }
+
+    /// The user behind the key; empty for somebody without one.
+    pub fn user(&self) -> &str {
+        self.identity.key().map_or("", |key| key.user.as_str())
+    }
 }
 
 /// What a call gets to work with.

@@ -64,7 +64,10 @@ const OFFSET_OCTETS: &str = "application/offset+octet-stream";
 /// # Errors
 /// Whatever is wrong with it.
 pub async fn answer(mut call: Call) -> Result<Response<Body>, Error> {
-    if let Some(method) = text(&call.headers, &METHOD_OVERRIDE)? {
+    // Only a client that cannot send the method itself names it, and such a client sends a POST.
+    if call.method == Method::POST
+        && let Some(method) = text(&call.headers, &METHOD_OVERRIDE)?
+    {
         call.method = Method::from_bytes(method.as_bytes()).map_err(|_| Error::method(METHODS))?;
     }
     let path = call.path.clone();
@@ -144,6 +147,8 @@ async fn finish(call: &Call, upload: &Upload) -> Result<(), Error> {
     let incoming = Incoming {
         config: std::sync::Arc::clone(&call.config),
         id: upload.session.id,
+        bucket: upload.session.bucket.clone(),
+        key: upload.session.key.clone(),
         body: Body::empty(),
         offset: upload.offset(),
         end: upload.offset(),
@@ -196,6 +201,8 @@ async fn patch(call: &Call, id: &str, body: Body) -> Result<Response<Body>, Erro
     let incoming = Incoming {
         config: std::sync::Arc::clone(&call.config),
         id: upload.session.id,
+        bucket: upload.session.bucket.clone(),
+        key: upload.session.key.clone(),
         body,
         offset,
         end,

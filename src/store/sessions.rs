@@ -38,6 +38,8 @@ use crate::store::types::{
     Session, SessionState, Staged, StagedBody, UploadId, UploadInfo,
 };
 
+mod missing;
+
 /// An open session as a snapshot shows it.
 struct OpenSession {
     bucket: Bucket,
@@ -75,6 +77,31 @@ impl Store {
         new: NewUpload,
         session: NewSession,
     ) -> Result<(UploadId, bool), Error> {
+        self.open_named(bucket, key, new, session, false).await
+    }
+
+    /// As [`Self::open_session`], for names that stand for one object alone.
+    ///
+    /// # Errors
+    /// [`Error::Exists`] where a session of the name is complete, for as long as that is known.
+    pub async fn open_session_once(
+        &self,
+        bucket: &Bucket,
+        key: &ObjectKey,
+        new: NewUpload,
+        session: NewSession,
+    ) -> Result<(UploadId, bool), Error> {
+        self.open_named(bucket, key, new, session, true).await
+    }
+
+    async fn open_named(
+        &self,
+        bucket: &Bucket,
+        key: &ObjectKey,
+        new: NewUpload,
+        session: NewSession,
+        once: bool,
+    ) -> Result<(UploadId, bool), Error> {
         check_note(&session.note)?;
         self.room.check(0)?;
         for _ in 0..COMMIT_TRIES_MAX {
@@ -94,6 +121,9 @@ impl Store {
                         return Ok((open.upload.id, false));
                     }
                     let predecessor = number.filter(|number| completed(snapshot.as_ref(), *number).is_ok());
+                    if once && predecessor.is_some() {
+                        return Err(Error::Exists);
+                    }
                     let require = match number {
                         Some(number) => Require::Revision(Space::Sessions, name.clone(), number),
                         None => Require::Absent(Space::Sessions, name.clone()),
@@ -176,7 +206,7 @@ impl Store {
     pub fn session_missing(&self, id: UploadId, max: usize) -> Result<Vec<u32>, Error> {
         let snapshot = self.snapshot()?;
         match self.open(snapshot.as_ref(), id.number)? {
-            Some(open) if open.upload.id == id => missing(snapshot.as_ref(), &open, max),
+            Some(open) if open.upload.id == id => missing::numbers(snapshot.as_ref(), &open, max),
             _ => Ok(Vec::new()),
         }
     }
@@ -659,45 +689,6 @@ fn object_of(upload: &UploadInfo, parts: &[(u32, PartRecord)]) -> Result<Complet
 
 fn same_bytes(a: &PartRecord, b: &PartRecord) -> bool {
     a.size == b.size && a.md5 == b.md5 && a.crc64nvme == b.crc64nvme
-}
-
-/// Numbers that are not there. Clients send in order, or nearly: then what is missing is found behind the many that are there,
-/// without looking at those. `parts` counts distinct numbers, so all up to `from` are there exactly if as many lie behind it as
-/// the count says.
-fn missing(snapshot: &dyn Snapshot, open: &OpenSession, max: usize) -> Result<Vec<u32>, Error> {
-    let total = open.record.total.unwrap_or_default();
-    for back in [64, 1024, u32::MAX] {
-        let from = open.parts.saturating_sub(back);
-        let behind = numbers_after(snapshot, open.upload.id.number, from)?;
-        if open.parts.checked_sub(u32::try_from(behind.len()).unwrap_or(u32::MAX)) != Some(from) {
-            continue;
-        }
-        let mut there = behind.into_iter().peekable();
-        let mut missing = Vec::new();
-        for number in from.saturating_add(1)..=total {
-            match there.peek() {
-                Some(next) if *next == number => drop(there.next()),
-                _ if missing.len() == max => break,
-                _ => missing.push(number),
-            }
-        }
-        return Ok(missing);
-    }
-    Ok(Vec::new())
-}
-
-fn numbers_after(snapshot: &dyn Snapshot, upload: u64, after: u32) -> Result<Vec<u32>, Error> {
-    let (start, end) = (range_of(upload, after).1, prefix_end(&schema::number_key(upload)));
-    let mut numbers: Vec<u32> = Vec::new();
-    snapshot.scan(Space::Parts, &start, &end, &mut |row, _| {
-        if let Some(number) = schema::part_number_of_row(row)
-            && numbers.last() != Some(&number)
-        {
-            numbers.push(number);
-        }
-        ControlFlow::Continue(Visit::Next)
-    })?;
-    Ok(numbers)
 }
 
 /// What a part of a session is that is not open any more: known, where the object has the same bytes there.

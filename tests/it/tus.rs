@@ -133,8 +133,11 @@ fn a_header_may_name_the_method() {
     let post = |method: &str| gateway.tus("POST", &path).header("X-HTTP-Method-Override", method);
     let answer = post("PATCH").header("Upload-Offset", "0").bytes("abc").send().ok(204);
     assert_eq!(answer.header("upload-offset"), Some("3"));
-    let overridden = gateway.tus("GET", &path).header("X-HTTP-Method-Override", "HEAD").send().ok(200);
-    assert_eq!(overridden.header("upload-offset"), Some("3"));
+    assert_eq!(post("HEAD").send().ok(200).header("upload-offset"), Some("3"));
+    // A request that only looks does nothing else, whatever it says.
+    let disguised = |method: &str| gateway.tus(method, &path).header("X-HTTP-Method-Override", "DELETE").send();
+    refused(&disguised("GET"), 405, "MethodNotAllowed");
+    assert_eq!(disguised("HEAD").ok(200).header("upload-offset"), Some("3"));
     refused(&post("PUT").send(), 405, "MethodNotAllowed");
     refused(&post("P\u{40}T CH").send(), 405, "MethodNotAllowed");
     refused(&gateway.tus("GET", &path).send(), 405, "MethodNotAllowed");
@@ -427,6 +430,67 @@ fn what_cannot_be_made_of_partial_uploads() {
     gateway.patch(&late, 2, "").header("Upload-Length", "2").send().ok(204);
     last(&format!("final;{late}")).send().ok(201);
     assert_eq!(bucket.get("k").send().ok(200).text(), "de");
+}
+
+/// Who makes something of a partial upload reads it and takes it away: the right to put objects is not enough for another's.
+#[test]
+fn partial_uploads_are_theirs_who_began_them() {
+    let gateway = Gateway::shared();
+    let (bucket, elsewhere) = (gateway.bucket(), gateway.bucket());
+    let basic = |policy| {
+        let key = gateway.key(policy);
+        format!("Basic {}", base64(format!("{}:{}", key.id, key.secret)))
+    };
+    let (alice, bob, reader) = (basic("writeonly"), basic("writeonly"), basic("readwrite"));
+    let begun = |by: &str| {
+        let begin = bucket.begin("part").header("Upload-Concat", "partial").header("Upload-Length", "3");
+        let answer = begin.bytes("abc").header("Authorization", by).send().ok(201);
+        answer.header("location").unwrap().to_owned()
+    };
+    let made = |into: &Bucket<'_>, by: &str, path: &str| {
+        let concat = format!("final;{path}");
+        into.begin("k").header("Upload-Concat", &concat).without("Content-Type").header("Authorization", by).send()
+    };
+    let path = begun(&alice);
+    refused(&made(&bucket, &bob, &path), 403, "AccessDenied");
+    refused(&made(&elsewhere, &bob, &path), 403, "AccessDenied");
+    refused(&made(&elsewhere, &alice, &path), 403, "AccessDenied");
+    assert_eq!(gateway.offset(&path), 3, "it is still there");
+    made(&bucket, &alice, &path).ok(201);
+    assert_eq!(bucket.get("k").send().ok(200).text(), "abc");
+    // With the rights to read it and to take it away it may be done.
+    made(&elsewhere, &reader, &begun(&alice)).ok(201);
+    assert_eq!(elsewhere.get("k").send().ok(200).text(), "abc");
+}
+
+/// Where nobody says before how many bytes come, they are counted as they come.
+#[test]
+fn a_quota_holds_for_bytes_of_unknown_number() {
+    const PIECE: usize = 64 << 20;
+    let gateway = Gateway::shared();
+    let bucket = gateway.bucket();
+    let quota = |bytes: usize| gateway.administer(&["bucket", "quota", &bucket.name, &bytes.to_string()]);
+    let begin = || bucket.begin("k").header("Upload-Defer-Length", "1");
+    quota(1000);
+    refused(&begin().bytes(bytes(1001, 1)).send(), 403, "QuotaExceeded");
+    refused(&begin().bytes(bytes(1001, 1)).chunked().send(), 403, "QuotaExceeded");
+    let path = begin().send().ok(201).header("location").unwrap().to_owned();
+    gateway.patch(&path, 0, bytes(600, 1)).chunked().send().ok(204);
+    refused(&gateway.patch(&path, 600, bytes(401, 1)).send(), 403, "QuotaExceeded");
+    let more = gateway.patch(&path, 600, bytes(401, 1)).chunked();
+    refused(&more.send(), 403, "QuotaExceeded");
+    let sha1 = format!("sha1 {}", checksum("sha1", &bytes(401, 1)));
+    refused(&more.header("Upload-Checksum", &sha1).send(), 403, "QuotaExceeded");
+    assert_eq!(gateway.offset(&path), 600);
+    gateway.patch(&path, 600, bytes(400, 2)).chunked().send().ok(204);
+    gateway.patch(&path, 1000, "").header("Upload-Length", "1000").send().ok(204);
+    assert!(bucket.get("k").send().ok(200).body == [bytes(600, 1), bytes(400, 2)].concat());
+    // Pieces that were sealed before stay.
+    quota(1000 + PIECE);
+    let path = bucket.begin("k2").header("Upload-Defer-Length", "1").send().ok(201);
+    let path = path.header("location").unwrap();
+    refused(&gateway.patch(path, 0, vec![0; PIECE + 1]).chunked().send(), 403, "QuotaExceeded");
+    assert_eq!(gateway.offset(path), PIECE as u64);
 }
 
 #[test]

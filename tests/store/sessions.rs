@@ -294,6 +294,54 @@ fn a_hundred_thousand_chunks_become_one_object() {
     assert!(rig.all_of("key") == expected, "gc took nothing of it");
 }
 
+/// What is missing is found among thousands of parts, wherever the holes are: there is none, in front, in many places.
+#[test]
+fn what_is_missing_is_found_between_many_parts() {
+    let rig = Rig::new(Durability::Relaxed);
+    let total = 2500;
+    let (id, _) = rig.open_session("key", named(total));
+    let mut left: Vec<u32> = (1..=total).collect();
+    let mut bring = |wanted: &dyn Fn(u32) -> bool| {
+        let (now, later): (Vec<u32>, Vec<u32>) = left.iter().partition(|n| wanted(**n));
+        left = later;
+        for n in now {
+            rig.bring(id, n, Bytes::from_static(b"x")).unwrap();
+        }
+        for max in [0, 1, 2, 3, 4, 5, 100, total as usize] {
+            let expected = &left[..max.min(left.len())];
+            assert_eq!(rig.store.session_missing(id, max).unwrap(), expected, "{max}");
+        }
+    };
+    bring(&|_| false);
+    bring(&|n| n >= 2400 && n != 2450);
+    bring(&|n| n % 3 == 0 && n < 2300);
+    bring(&|n| n < 2300 && ![1, 2, 700, 1200, 1300, 1400, 2100].contains(&n));
+    bring(&|n| [700, 1200, 1300, 1400].contains(&n));
+    bring(&|n| [1, 2100].contains(&n));
+    bring(&|n| n == 2);
+    bring(&|n| n < 2399);
+}
+
+/// A name that stands for one object: once that is there, nothing begins under it.
+#[test]
+fn a_name_may_be_good_for_one_session() {
+    let rig = Rig::new(Durability::Relaxed);
+    let once =
+        |session| rig.wait(rig.store.open_session_once(&rig.bucket, &parse("key"), NewUpload::default(), session));
+    let (id, new) = once(named(2)).unwrap();
+    assert!(new);
+    rig.bring(id, 1, chunk(1)).unwrap();
+    assert_eq!(once(named(2)).unwrap(), (id, false), "it is open");
+    rig.wait(rig.store.abort_upload(&rig.bucket, &parse("key"), id)).unwrap();
+    let (id, new) = once(named(1)).unwrap();
+    assert!(new, "what was aborted is none");
+    rig.bring(id, 1, chunk(1)).unwrap();
+    rig.completed(id);
+    assert!(matches!(once(named(1)), Err(Error::Exists)));
+    assert_eq!(rig.store.session_named(&NAME).unwrap().id, id);
+    assert!(once(unnamed()).unwrap().1, "without a name there is nothing to find");
+}
+
 #[test]
 fn bytes_are_appended_where_the_session_ends() {
     let rig = Rig::new(Durability::Relaxed);

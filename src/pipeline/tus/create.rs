@@ -65,7 +65,8 @@ async fn begin(call: &Call, new: New, concat: Option<String>, body: Body) -> Res
     call.store().check_room(length.unwrap_or(coming))?;
     call.store().check_quota(&new.bucket, &new.key, length.unwrap_or(coming))?;
     let whole = concat.is_none();
-    let note = Note { protocol: Protocol::Tus, length, metadata: new.metadata.given, concat };
+    let who = Some(call.caller.user().to_owned());
+    let note = Note { protocol: Protocol::Tus, length, metadata: new.metadata.given, concat, who };
     let session = NewSession { name: None, total: None, note: note.write() };
     let upload = NewUpload { attributes: new.attributes, checksum: None };
     let (id, _) = call.store().open_session(&new.bucket, &new.key, upload, session).await?;
@@ -74,6 +75,8 @@ async fn begin(call: &Call, new: New, concat: Option<String>, body: Body) -> Res
         let incoming = Incoming {
             config: Arc::clone(&call.config),
             id,
+            bucket: new.bucket.clone(),
+            key: new.key.clone(),
             body,
             offset: 0,
             end,
@@ -146,6 +149,17 @@ fn source(url: &str) -> Option<UploadId> {
     UploadId::parse(id).filter(|_| below)
 }
 
+/// Permission to make something else of a partial upload. Its bytes are then where others may read them, and it is gone: whoever
+/// did not begin it, or takes it out of its bucket, needs the rights to both.
+fn permit_source(call: &Call, bucket: &Bucket, partial: &Upload) -> Result<(), Error> {
+    call.permit("s3:PutObject", partial.place())?;
+    if partial.session.bucket.number == bucket.number && partial.is_of(&call.caller) {
+        return Ok(());
+    }
+    call.permit("s3:GetObject", partial.place())?;
+    call.permit("s3:AbortMultipartUpload", partial.place())
+}
+
 async fn concatenate(
     call: &Call,
     new: New,
@@ -161,7 +175,7 @@ async fn concatenate(
     }
     for source in sources {
         let partial = Upload::find(call, &source.to_string(), Protocol::Tus)?;
-        call.permit("s3:PutObject", partial.place())?;
+        permit_source(call, &new.bucket, &partial)?;
         if !partial.is_partial() {
             return Err(Error::field("Upload-Concat", format!("names {source}, which is no partial upload")));
         }
@@ -169,7 +183,7 @@ async fn concatenate(
             return Err(Error::field("Upload-Concat", format!("names {source}, which is not finished")));
         }
     }
-    let note = Note { protocol: Protocol::Tus, length: None, metadata: new.metadata.given, concat: given };
+    let note = Note { protocol: Protocol::Tus, length: None, metadata: new.metadata.given, concat: given, who: None };
     let session = NewSession { name: None, total: None, note: note.write() };
     let upload = NewUpload { attributes: new.attributes, checksum: None };
     let made = call.store().concatenate(&new.bucket, &new.key, upload, session, sources).await;

@@ -39,6 +39,7 @@ use crate::pipeline::call::Call;
 use crate::pipeline::companion::unique;
 use crate::pipeline::error::Error;
 use crate::pipeline::judge::Place;
+use crate::store::error::Error as StoreError;
 use crate::store::types::{
     Attributes, Bucket, NewSession, NewUpload, ObjectKey, PartNumber, SessionState, StagedBody, UploadId,
 };
@@ -87,11 +88,17 @@ impl Target {
         Ok(Self { bucket, key, attributes })
     }
 
-    async fn open(self, call: &Call, ticket: &Ticket, length: u64) -> Result<UploadId, Error> {
-        let note = Note { protocol: Protocol::FilePond, length: Some(length), metadata: None, concat: None };
+    /// Begins the ticket's upload, or finds it; none where it is an object already, and a ticket is good for one.
+    async fn open(&self, call: &Call, ticket: &Ticket, length: u64) -> Result<Option<UploadId>, Error> {
+        let length = Some(length);
+        let note = Note { protocol: Protocol::FilePond, length, metadata: None, concat: None, who: None };
         let session = NewSession { name: Some(ticket.name(call)), total: None, note: note.write() };
-        let new = NewUpload { attributes: self.attributes, checksum: None };
-        Ok(call.store().open_session(&self.bucket, &self.key, new, session).await?.0)
+        let new = NewUpload { attributes: self.attributes.clone(), checksum: None };
+        match call.store().open_session_once(&self.bucket, &self.key, new, session).await {
+            Ok((id, _)) => Ok(Some(id)),
+            Err(StoreError::Exists) => Ok(None),
+            Err(error) => Err(error.into()),
+        }
     }
 }
 
@@ -176,7 +183,7 @@ async fn whole_file(call: &Call, mut form: Form) -> Result<Ticket, Error> {
     form.finish().await?;
     let (ticket, target, body) = filed.ok_or_else(|| Error::invalid("the form has no file"))?;
     call.store().check_quota(&target.bucket, &target.key, body.size)?;
-    let id = target.open(call, &ticket, body.size).await?;
+    let id = target.open(call, &ticket, body.size).await?.ok_or_else(moved)?;
     call.store().append(id, 0, body, true).await?;
     Ok(ticket)
 }
@@ -212,19 +219,30 @@ async fn patch(call: &Call, ticket: &Ticket, body: Body) -> Result<Response<Body
     let Some(upload) = ticket.upload(call)? else {
         return first_chunk(call, ticket, body, (offset, length)).await;
     };
-    permit_bytes(call, &upload)?;
+    next_chunk(call, &upload, body, (offset, length)).await
+}
+
+/// A chunk of an upload that began.
+async fn next_chunk(
+    call: &Call,
+    upload: &Upload,
+    body: Body,
+    (offset, length): (u64, u64),
+) -> Result<Response<Body>, Error> {
+    permit_bytes(call, upload)?;
     if upload.length() != Some(length) {
         return Err(Error::field("Upload-Length", "was another before"));
     }
     let open = matches!(upload.session.state, SessionState::Open { .. });
     if open && offset == upload.offset() {
         call.store().check_room(body.remaining().unwrap_or_default())?;
-        check_quota(call, &upload, length)?;
-        return chunk(call, upload.session.id, body, (offset, length)).await;
+        check_quota(call, upload, length)?;
+        let session = &upload.session;
+        return chunk(call, session.id, (&session.bucket, &session.key), body, (offset, length)).await;
     }
     // Where a file's length is a multiple of the chunks', FilePond ends with one of no bytes.
     let over = offset == upload.offset() && body.remaining() == Some(0);
-    if over || repeats(call, &upload, offset, body).await? {
+    if over || repeats(call, upload, offset, body).await? {
         return Ok(at(call, &Progress { offset: upload.offset(), completed: !open }));
     }
     Err(moved().with("offset", upload.offset()))
@@ -241,11 +259,23 @@ async fn first_chunk(
     }
     let filename = file_name(&call.headers);
     let target = Target::of(call, ticket, filename.as_deref(), length)?;
-    let id = target.open(call, ticket, length).await?;
-    chunk(call, id, body, (offset, length)).await
+    match target.open(call, ticket, length).await? {
+        Some(id) => chunk(call, id, (&target.bucket, &target.key), body, (offset, length)).await,
+        // Another request brought the whole file since the ticket was looked up.
+        None => {
+            let upload = ticket.upload(call)?.ok_or_else(moved)?;
+            next_chunk(call, &upload, body, (offset, length)).await
+        }
+    }
 }
 
-async fn chunk(call: &Call, id: UploadId, body: Body, (offset, length): (u64, u64)) -> Result<Response<Body>, Error> {
+async fn chunk(
+    call: &Call,
+    id: UploadId,
+    (bucket, key): (&Bucket, &ObjectKey),
+    body: Body,
+    (offset, length): (u64, u64),
+) -> Result<Response<Body>, Error> {
     // Nothing to count, and nothing is complete by it.
     if body.remaining() == Some(0) && offset < length {
         return Ok(at(call, &Progress { offset, completed: false }));
@@ -253,6 +283,8 @@ async fn chunk(call: &Call, id: UploadId, body: Body, (offset, length): (u64, u6
     let incoming = Incoming {
         config: Arc::clone(&call.config),
         id,
+        bucket: bucket.clone(),
+        key: key.clone(),
         body,
         offset,
         end: length,

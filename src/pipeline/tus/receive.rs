@@ -19,13 +19,16 @@ use crate::base::limits::{PUT_SIZE_MAX_BYTES, SESSION_PARTS_MAX, TUS_PIECE_BYTES
 use crate::pipeline::Config;
 use crate::pipeline::error::Error;
 use crate::store::error::{Error as StoreError, Invalid, Missing};
-use crate::store::types::{Appended, Session, SessionState, StagedBody, UploadId};
+use crate::store::types::{Appended, Bucket, ObjectKey, Session, SessionState, StagedBody, UploadId};
 use crate::wire::{Body, BodyError};
 
 /// What comes, and where it goes.
 pub(super) struct Incoming {
     pub(super) config: Arc<Config>,
     pub(super) id: UploadId,
+    /// Where the object will stand.
+    pub(super) bucket: Bucket,
+    pub(super) key: ObjectKey,
     pub(super) body: Body,
     /// Bytes of the upload before these.
     pub(super) offset: u64,
@@ -144,8 +147,11 @@ impl Incoming {
         let left = self.end.saturating_sub(self.offset);
         let most = left.min(self.manner.piece_bytes());
         let coming = self.body.remaining().map(|coming| coming.saturating_add(rest.len() as u64).min(most));
+        self.config.store.check_room(coming.unwrap_or_default())?;
+        self.check_quota(coming.unwrap_or_default())?;
         let mut writer = self.config.store.body_writer(coming, self.manner.digests());
         let mut ended = Ended::Full;
+        let mut checked = 0;
         while writer.size() < most {
             if rest.is_empty() {
                 match self.body.next().await {
@@ -162,7 +168,12 @@ impl Incoming {
             }
             let fits = usize::try_from(most - writer.size()).unwrap_or(usize::MAX).min(rest.len());
             writer.write(rest.split_to(fits)).await?;
+            if writer.size() - checked >= TUS_PIECE_BYTES {
+                checked = writer.size();
+                self.check_quota(checked)?;
+            }
         }
+        self.check_quota(writer.size())?;
         // Nothing may follow the last byte of an upload, nor what has to be one piece.
         if matches!(ended, Ended::Full) && (most == left || matches!(self.manner, Manner::Whole(_))) {
             if !rest.is_empty() || matches!(self.body.next().await, Some(Ok(_))) {
@@ -175,6 +186,12 @@ impl Incoming {
             (Ended::Broken(error), Manner::Whole(_)) => Err(error.into()),
             (ended, _) => Ok((writer.finish().await?, ended)),
         }
+    }
+
+    /// Refuses bytes that the bucket has no quota for, once so many more have come. How many will come is not always said before,
+    /// and the commit that makes the object is too late for what is staged until then.
+    fn check_quota(&self, more: u64) -> Result<(), Error> {
+        Ok(self.config.store.check_quota(&self.bucket, &self.key, self.offset.saturating_add(more))?)
     }
 
     /// Counts a piece. Says whether the upload is an object by it.

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::pipeline::call::{Call, upload_id};
+use crate::pipeline::call::{Call, Caller, upload_id};
 use crate::pipeline::error::Error;
 use crate::pipeline::judge::Place;
 use crate::store::types::{Session, SessionState};
@@ -33,6 +33,8 @@ pub(super) struct Note {
     pub(super) metadata: Option<String>,
     /// `Upload-Concat`, as it came.
     pub(super) concat: Option<String>,
+    /// Who began it, where others may make something of it: a user, empty for nobody.
+    pub(super) who: Option<String>,
 }
 
 impl Note {
@@ -42,6 +44,7 @@ impl Note {
             "length": self.length,
             "metadata": self.metadata,
             "concat": self.concat,
+            "who": self.who,
         });
         note.to_string().into_bytes()
     }
@@ -59,6 +62,7 @@ impl Note {
             length: note.get("length").and_then(Value::as_u64),
             metadata: text("metadata"),
             concat: text("concat"),
+            who: text("who"),
         })
     }
 }
@@ -110,6 +114,11 @@ impl Upload {
         self.note.concat.as_deref() == Some("partial")
     }
 
+    /// Whether the caller began it.
+    pub(super) fn is_of(&self, caller: &Caller) -> bool {
+        self.note.who.as_deref() == Some(caller.user())
+    }
+
     /// Whether it was made of others.
     pub(super) fn is_final(&self) -> bool {
         self.note.concat.is_some() && !self.is_partial()
@@ -141,8 +150,9 @@ mod tests {
             length: Some(u64::MAX),
             metadata: Some("filename YQ==,x".to_owned()),
             concat: Some("final;/files/a /files/b".to_owned()),
+            who: Some(String::new()),
         };
-        let empty = Note { protocol: Protocol::FilePond, length: None, metadata: None, concat: None };
+        let empty = Note { protocol: Protocol::FilePond, length: None, metadata: None, concat: None, who: None };
         for note in [whole, empty] {
             assert_eq!(Note::read(&note.write()), Some(note));
         }

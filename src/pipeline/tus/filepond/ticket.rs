@@ -58,9 +58,8 @@ impl Ticket {
 
     /// What its upload is found by: itself, and who holds it.
     pub(super) fn name(&self, call: &Call) -> [u8; 32] {
-        let who = call.caller.identity.key().map_or("", |key| key.user.as_str());
         let mut sha256 = Sha256::new();
-        for text in ["filepond", who, &self.text] {
+        for text in ["filepond", call.caller.user(), &self.text] {
             sha256.update((text.len() as u64).to_be_bytes());
             sha256.update(text);
         }
