@@ -219,6 +219,10 @@ impl Generations {
         let uuid = token::new_uuid(self.config().rng.as_ref());
         let own_name = format!("{uuid}.bmp");
         let name = fields.text("fileName")?.filter(|name| !name.is_empty()).unwrap_or(&own_name);
+        if name.chars().any(char::is_control) {
+            // Generators take no such name.
+            return Err(Error::field("fileName", "must not have control characters"));
+        }
         let key = object_key("fileName", name)?;
         call.permit("s3:PutObject", Place::Object(&bucket, &key))?;
         self.make_room(&call.caller.identity, callback.is_some()).await?;
