@@ -59,6 +59,8 @@ pub(super) struct Course {
     pub(super) backend: Option<String>,
     /// When a part came last, or this process began to look after it.
     pub(super) progressed: Instant,
+    /// Whether its parts were looked at.
+    pub(super) looked_at: bool,
     /// When its generator was heard of last.
     pub(super) heard: Option<Instant>,
     /// How often in a row its generator was asked again because nothing came.
@@ -83,6 +85,7 @@ impl Live {
             bytes: 0,
             backend: record.backend.clone(),
             progressed: moment,
+            looked_at: false,
             heard: None,
             silences: 0,
             tries: 0,
@@ -107,19 +110,30 @@ impl Live {
         (course.parts.len() as u64, course.bytes)
     }
 
-    /// Takes note of a part that is there; tells those who listen, if they do not know it.
+    /// Takes note of a part that has come: its generator is at work.
     pub(super) fn see(&self, part: Part) {
         let mut course = self.course();
+        if self.note(&mut course, part) {
+            course.progressed = Instant::now();
+            course.heard = Some(course.progressed);
+            course.silences = 0;
+        }
+    }
+
+    /// Takes note of a part that came at some time.
+    pub(super) fn find(&self, part: Part) {
+        self.note(&mut self.course(), part);
+    }
+
+    /// Takes note of a part that is there; tells those who listen, if they do not know it. Says whether it is new.
+    fn note(&self, course: &mut Course, part: Part) -> bool {
         let known = (part.etag, part.bytes);
         if course.parts.get(&part.number) == Some(&known) {
-            return;
+            return false;
         }
         let (etag, bytes) = known.clone();
         let before = course.parts.insert(part.number, known).map_or(0, |(_, bytes)| bytes);
         course.bytes = course.bytes.saturating_sub(before).saturating_add(bytes);
-        course.progressed = Instant::now();
-        course.heard = Some(course.progressed);
-        course.silences = 0;
         let data = json!({
             "partNumber": part.number,
             "eTag": etag,
@@ -128,6 +142,7 @@ impl Live {
             "bytesDone": course.bytes,
         });
         self.log.push("part", &data, false);
+        true
     }
 
     fn tell_status(&self, status: Status) {
