@@ -399,6 +399,8 @@ pub const CALLBACKS_CONCURRENT: usize = 16;
 pub const CALLBACKS_CONCURRENT_PER_HOST: usize = 2;
 /// Callbacks that wait, and generations that will have one; further ones are turned away for a while.
 pub const CALLBACKS_PENDING_MAX: usize = 8000;
+/// ... of one key, unless that is root, and of nobody.
+pub const CALLBACKS_PENDING_PER_KEY_MAX: usize = 500;
 /// Callbacks that were given up and are kept; beyond them the oldest are forgotten.
 pub const CALLBACKS_DEAD_MAX: usize = 1000;
 /// Opening a GPU: the driver may have to wake the device and to compile the kernel for it, which takes seconds.

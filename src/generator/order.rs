@@ -104,7 +104,7 @@ impl Order {
             part_size_bytes,
             parts,
             upload_id: text_field(&fields, "uploadId", GENERATION_NAME_MAX_BYTES)?.to_owned(),
-            object_name: text_field(&fields, "objectName", KEY_MAX_BYTES)?.to_owned(),
+            object_name: object_name(&fields)?,
             bucket,
             authorization: authorization(&fields)?,
             callback_base: base(&fields, callback_base)?,
@@ -230,6 +230,15 @@ fn text_field<'a>(fields: &'a Map<String, Value>, name: &str, max_bytes: usize) 
     }
 }
 
+/// The object's key. It is shown and logged, where control characters would do as they say.
+fn object_name(fields: &Map<String, Value>) -> Result<String, OrderError> {
+    let name = text_field(fields, "objectName", KEY_MAX_BYTES)?;
+    if name.chars().any(char::is_control) {
+        return Err(OrderError::new("objectName", "must not have control characters"));
+    }
+    Ok(name.to_owned())
+}
+
 fn number(fields: &Map<String, Value>, name: &str) -> Result<u64, OrderError> {
     let value = present(fields, name).ok_or_else(|| OrderError::new(name, "is missing"))?;
     value.as_u64().ok_or_else(|| OrderError::new(name, "must be a whole number"))
@@ -305,6 +314,8 @@ pub(super) mod tests {
             ("uploadId", json!(""), "uploadId"),
             ("uploadId", json!(7), "uploadId"),
             ("objectName", json!(long), "objectName"),
+            ("objectName", json!("a\u{1b}[2J.bmp"), "objectName"),
+            ("objectName", json!("a\nb.bmp"), "objectName"),
             ("bucket", json!(["b"]), "bucket"),
             ("auth", json!("t"), "auth"),
             ("auth", json!({"type": "Basic", "token": "t"}), "auth.type"),

@@ -44,6 +44,10 @@ pub enum Scope {
         upload: Option<UploadId>,
         /// Which of the orders of it the token came with.
         attempt: u64,
+        /// What the upload is to have in the end, and nothing else.
+        volume_bytes: u64,
+        /// ... in the parts from 1 to this.
+        part_count: u64,
     },
 }
 

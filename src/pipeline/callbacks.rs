@@ -24,12 +24,12 @@ use tokio::time::Instant;
 use super::Config;
 use super::call::Call;
 use super::error::{Error, answer as json_answer};
-use super::generations::record::Record as Generation;
-use super::judge::Place;
+use super::generations::record::{Owner, Record as Generation};
+use crate::auth::KeyIdentity;
 use crate::base::clock::Timestamp;
 use crate::base::limits::{CALLBACKS_DEAD_MAX, GENERATIONS_LOOKED_AT_MAX, LIST_PAGE_MAX};
-use crate::store::error::{Error as StoreError, Missing};
-use crate::store::types::{BucketName, Expected, ObjectKey, RecordChange, RecordKind};
+use crate::store::error::Error as StoreError;
+use crate::store::types::{Expected, RecordChange, RecordKind};
 use crate::wire::Body;
 use crate::wire::url::HttpUrl;
 
@@ -55,11 +55,26 @@ struct Inner {
 /// A callback that is kept.
 #[derive(Clone, Debug)]
 struct Waiting {
-    /// Scheme and host, or what there is of them.
-    host: String,
+    way: Way,
     created: Timestamp,
     /// When to try; never once it was given up.
     due: Option<Instant>,
+}
+
+/// Whom a callback is for: what is on its way at a time is shared out by this.
+#[derive(Clone, Debug)]
+struct Way {
+    /// Scheme and host, or what there is of them.
+    host: String,
+    /// The key that asked for it; nobody's where that is absent.
+    user: Option<String>,
+}
+
+impl Way {
+    fn of(url: &str, owner: Option<&Owner>) -> Self {
+        let host = HttpUrl::parse(url).map_or_else(|_| String::new(), |url| url.base().to_string());
+        Self { host, user: owner.map(|owner| owner.user.clone()) }
+    }
 }
 
 /// A callback's secret, sealed, as records keep it.
@@ -96,12 +111,14 @@ pub(super) fn of_generation(config: &Config, generation: &Generation) -> Result<
         secret: callback.secret.clone(),
         body: body.to_string(),
         image,
+        owner: generation.owner.clone(),
         bucket: generation.bucket.clone(),
         key: generation.key.clone(),
         created_ms: config.clock.now().0,
         since_ms: config.clock.now().0,
         tries: 0,
         error: None,
+        answered: None,
     };
     Ok(Some(RecordChange {
         kind: RecordKind::Callback,
@@ -148,8 +165,8 @@ impl Callbacks {
     }
 
     fn note(&self, id: &str, record: &Record, due: Option<Instant>) {
-        let host = HttpUrl::parse(&record.url).map_or_else(|_| String::new(), |url| url.base().to_string());
-        let waiting = Waiting { host, created: Timestamp(record.created_ms), due };
+        let way = Way::of(&record.url, record.owner.as_ref());
+        let waiting = Waiting { way, created: Timestamp(record.created_ms), due };
         self.waiting().insert(id.to_owned(), waiting);
         self.0.bell.notify_one();
     }
@@ -157,15 +174,17 @@ impl Callbacks {
     /// A generation is over, and its callback is committed.
     pub(super) fn take_up(&self, generation: &Generation) {
         let Some(callback) = &generation.callback else { return };
-        let host = HttpUrl::parse(&callback.url).map_or_else(|_| String::new(), |url| url.base().to_string());
-        let waiting = Waiting { host, created: self.config().clock.now(), due: Some(Instant::now()) };
+        let way = Way::of(&callback.url, generation.owner.as_ref());
+        let waiting = Waiting { way, created: self.config().clock.now(), due: Some(Instant::now()) };
         self.waiting().insert(generation.uuid.clone(), waiting);
         self.0.bell.notify_one();
     }
 
-    /// How many wait to be delivered.
-    pub(super) fn pending(&self) -> usize {
-        self.waiting().values().filter(|waiting| waiting.due.is_some()).count()
+    /// How many wait to be delivered, and how many of them are of this key, or of nobody.
+    pub(super) fn pending(&self, user: Option<&str>) -> (usize, usize) {
+        let waiting = self.waiting();
+        let pending = || waiting.values().filter(|waiting| waiting.due.is_some());
+        (pending().count(), pending().filter(|waiting| waiting.way.user.as_deref() == user).count())
     }
 
     /// The oldest that were given up, beyond those that are kept.
@@ -177,8 +196,8 @@ impl Callbacks {
         dead.into_iter().take(beyond).map(|(id, _)| id.clone()).collect()
     }
 
-    /// A page of the callbacks that the caller may see, by id: those of objects that it may put. `next` is there when there may
-    /// be more.
+    /// A page of the callbacks that the caller may see, by id: its own, and for root all. `next` is there when there may be
+    /// more.
     pub(super) fn list(&self, call: &Call) -> Result<Response<Body>, Error> {
         let wanted = call
             .query
@@ -198,8 +217,8 @@ impl Callbacks {
             // It may be delivered by now.
             if let Some(kept) = self.config().store.record(RecordKind::Callback, &id)? {
                 let record = Record::read(&kept.bytes)?;
-                if wanted.is_none_or(|wanted| wanted == record.state) && self.may(call, &record)? {
-                    shown.push(record.shown(&id));
+                if wanted.is_none_or(|wanted| wanted == record.state) && self.may(call, &record) {
+                    shown.push(record.shown(&id, is_root(call)));
                 }
             }
             if ids.len() == 0 && !more {
@@ -222,7 +241,7 @@ impl Callbacks {
         }
         let kept = self.config().store.record(RecordKind::Callback, id)?.ok_or_else(unknown)?;
         let mut record = Record::read(&kept.bytes)?;
-        if !self.may(call, &record)? {
+        if !self.may(call, &record) {
             return Err(unknown());
         }
         record.state = State::Pending;
@@ -231,33 +250,25 @@ impl Callbacks {
         let (kind, revision) = (RecordKind::Callback, Expected::Revision(kept.revision));
         self.config().store.put_record(kind, id, record.bytes()?, None, revision).await?;
         self.note(id, &record, Some(Instant::now()));
-        Ok(json_answer(StatusCode::ACCEPTED, &record.shown(id)))
+        Ok(json_answer(StatusCode::ACCEPTED, &record.shown(id, is_root(call))))
     }
 
-    fn may(&self, call: &Call, record: &Record) -> Result<bool, Error> {
-        if call.caller.scope.is_some() {
-            return Ok(false);
-        }
-        let named = BucketName::parse(&record.bucket).zip(ObjectKey::parse(&record.key));
-        let Some((bucket, key)) = named else { return Ok(false) };
-        let bucket = match self.config().store.bucket(&bucket) {
-            Ok(bucket) => bucket,
-            Err(StoreError::NotFound(Missing::Bucket)) => {
-                return Ok(call.caller.identity.key().is_some_and(crate::auth::KeyIdentity::is_unrestricted_root));
-            }
-            Err(error) => return Err(error.into()),
-        };
-        match call.permit("s3:PutObject", Place::Object(&bucket, &key)) {
-            Ok(()) => Ok(true),
-            Err(error) if error.status() == StatusCode::FORBIDDEN => Ok(false),
-            Err(error) => Err(error),
-        }
+    /// Whether the caller is who asked for the generation, or root. Whoever else may put the object has not said where it is told.
+    fn may(&self, call: &Call, record: &Record) -> bool {
+        let keyring = self.config().authenticator.keyring();
+        let own = || record.owner.as_ref().is_some_and(|owner| owner.is(&call.caller.identity, keyring));
+        call.caller.scope.is_none() && (is_root(call) || own())
     }
 
     /// Delivers until the gateway stops.
     pub(super) async fn run(self, stop: watch::Receiver<bool>) {
         delivery::run(self, stop).await;
     }
+}
+
+/// Whether root asks, with all its rights.
+fn is_root(call: &Call) -> bool {
+    call.caller.scope.is_none() && call.caller.identity.key().is_some_and(KeyIdentity::is_unrestricted_root)
 }
 
 /// A text, or null.

@@ -207,7 +207,7 @@ impl From<Invalid> for Error {
             Invalid::Part { .. } => said(StatusCode::BAD_REQUEST, "InvalidPart"),
             Invalid::PartTooSmall { .. } => said(StatusCode::BAD_REQUEST, "EntityTooSmall"),
             Invalid::ObjectTooLarge(_) => said(StatusCode::PAYLOAD_TOO_LARGE, "EntityTooLarge"),
-            Invalid::ObjectSize { .. } => said(StatusCode::BAD_REQUEST, "InvalidRequest"),
+            Invalid::ObjectSize { .. } => said(StatusCode::CONFLICT, "Conflict"),
             Invalid::PartChecksumMissing { .. } | Invalid::ChecksumAlgorithm { .. } | Invalid::ChecksumType { .. } => {
                 said(StatusCode::BAD_REQUEST, "InvalidRequest")
             }

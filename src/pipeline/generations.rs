@@ -48,7 +48,7 @@ pub(super) mod token;
 
 use course::{Upload, unknown};
 use history::{History, Part, retold};
-use load::Load;
+use load::{Coming, Room};
 use record::{Callback, Ending, Owner, Record, Status};
 
 pub(super) use dispatch::backoff;
@@ -219,9 +219,13 @@ impl Generations {
         let uuid = token::new_uuid(self.config().rng.as_ref());
         let own_name = format!("{uuid}.bmp");
         let name = fields.text("fileName")?.filter(|name| !name.is_empty()).unwrap_or(&own_name);
+        if name.chars().any(char::is_control) {
+            // Generators take no such name.
+            return Err(Error::field("fileName", "must not have control characters"));
+        }
         let key = object_key("fileName", name)?;
         call.permit("s3:PutObject", Place::Object(&bucket, &key))?;
-        self.make_room(&call.caller.identity, callback.is_some()).await?;
+        let _room = self.make_room(&call.caller.identity, callback.is_some()).await?;
         let owner = Owner::of(&call.caller.identity, self.config().authenticator.keyring())?;
         let mut attributes = Attributes::default();
         attributes.headers.push(("content-type".to_owned(), "image/bmp".to_owned()));
@@ -297,26 +301,22 @@ impl Generations {
         Ok(Some(Callback { url: url.to_owned(), secret }))
     }
 
-    /// Room for one more: not too many are under way, and the oldest that are over make way.
-    async fn make_room(&self, identity: &Identity, calls_back: bool) -> Result<(), Error> {
-        let (unfinished, calling_back) = self.history().unfinished();
+    /// Room for one more, taken: not too many are under way, and the oldest that are over make way.
+    async fn make_room(&self, identity: &Identity, calls_back: bool) -> Result<Room, Error> {
         let key = identity.key();
-        let load = Load {
-            unfinished,
-            of_key: key
-                .is_none_or(|key| !key.root)
-                .then(|| self.history().unfinished_of(key.map(|key| key.user.as_str()))),
-            calling_back: calls_back.then(|| calling_back.saturating_add(self.callbacks().pending())),
-        };
-        if let Some(why) = load.too_much() {
+        let coming = Coming { user: key.map(|key| key.user.clone()), calls_back };
+        let (waiting, own_waiting) = self.callbacks().pending(coming.user.as_deref());
+        let own_waiting = key.is_none_or(|key| !key.root).then_some(own_waiting);
+        if let Err(why) = self.history().take_place(&coming, waiting, own_waiting) {
             let error = Error::new(StatusCode::TOO_MANY_REQUESTS, "TooManyRequests", why);
             return Err(error.retry_after(GENERATOR_PAUSE_MAX));
         }
+        let room = Room { generations: self.clone(), coming };
         while let Some(oldest) = self.history().oldest_over(GENERATIONS_KEPT_MAX) {
             self.config().store.delete_record(RecordKind::Generation, &oldest).await?;
             self.history().remove(&oldest);
         }
-        Ok(())
+        Ok(room)
     }
 
     /// The generation of this name, if the caller may see it: its generator, its owner, and who may read its object.

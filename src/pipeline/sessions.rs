@@ -10,7 +10,7 @@ use std::ops::RangeInclusive;
 use http::{Method, Response, StatusCode};
 use serde_json::{Map, Value, json};
 
-use super::call::{Call, Fields, object_key, upload_id};
+use super::call::{Call, Fields, Scope, object_key, upload_id};
 use super::error::{Error, answer as json_answer};
 use super::judge::Place;
 use super::links::{life, life_of_query};
@@ -199,6 +199,11 @@ fn part_urls(call: &Call, fields: &Fields) -> Result<Value, Error> {
     let numbers = numbers(fields)?;
     call.permit_upload("s3:PutObject", Place::Object(&named.bucket, &named.key), named.id)?;
     check_open(call, &named)?;
+    if let Some(Scope::Generation { part_count, .. }) = &call.caller.scope
+        && numbers.iter().any(|number| number > part_count)
+    {
+        return Err(Error::denied(format!("this token is for the parts 1 to {part_count}")));
+    }
     let mut urls = Vec::with_capacity(numbers.len());
     let mut expires_at = call.config.clock.now().after(expires);
     for number in numbers {
@@ -316,7 +321,15 @@ pub(super) async fn finish(call: &Call, named: &Named, mut parts: Vec<ListedPart
     }
     // Clients of this API collect ETags as the parts are done, in any order.
     parts.sort_by_key(|part| part.number);
-    let request = CompleteRequest { parts, part_size_min_bytes: PART_SIZE_MIN_BYTES, ..CompleteRequest::default() };
+    let mut request = CompleteRequest { parts, part_size_min_bytes: PART_SIZE_MIN_BYTES, ..CompleteRequest::default() };
+    // What a generator completes replaces what is there, so it is the whole image or nothing.
+    if let Some(Scope::Generation { volume_bytes, part_count, .. }) = &call.caller.scope {
+        if !request.parts.iter().map(|part| u64::from(part.number.get())).eq(1..=*part_count) {
+            let message = format!("the image has the parts 1 to {part_count}, and these are others");
+            return Err(Error::new(StatusCode::CONFLICT, "Conflict", message));
+        }
+        request.object_size = Some(*volume_bytes);
+    }
     Ok(call.store().complete_upload(&named.bucket, &named.key, named.id, request).await?)
 }
 

@@ -4,7 +4,8 @@
 use serde_json::{Value, json};
 
 use crate::bmp::{
-    Order, ask, await_status, basic, create, document, launch, refused, relaunch, root, seen, token, uuid, wanted,
+    Order, VOLUME, ask, await_status, basic, create, document, launch, refused, relaunch, root, seen, token, uuid,
+    wanted,
 };
 use crate::gateway::Gateway;
 use crate::key::Key;
@@ -134,4 +135,51 @@ fn one_key_does_not_keep_out_everybody_else() {
     let one = uuid(&document(&made[0]));
     assert_eq!(ask(&gateway, "POST", &format!("/bmp/{one}/cancel"), &who, None).status, 200);
     assert_eq!(ask_for_one(&who).status, 202, "one that is over makes room");
+}
+
+/// PUTs these bytes by a URL of the S3 port, and gives the ETag.
+fn put(gateway: &Gateway, url: &str, bytes: &[u8]) -> String {
+    let target = url.strip_prefix(&format!("http://{}", gateway.s3)).unwrap();
+    let mut connection = gateway.connect();
+    let head = format!("PUT {target} HTTP/1.1\r\nhost: {}\r\ncontent-length: {}\r\n", gateway.s3, bytes.len());
+    connection.write([format!("{head}connection: close\r\n\r\n").as_bytes(), bytes].concat());
+    let answer = connection.read_answer("PUT");
+    assert_eq!(answer.status, 200, "{}", answer.text());
+    answer.header("etag").unwrap().to_owned()
+}
+
+/// A generator that lies: it fills one part of two, or names a part that the image does not have. What was there before stays.
+#[test]
+fn a_generator_completes_the_whole_image_or_nothing() {
+    let generator = Peer::new();
+    let gateway = launch(&generator).start();
+    let before = uuid(&create(&gateway, &json!({"fileName": "kept.bmp"})));
+    Order::next(&generator).fulfil(&gateway);
+    await_status(&gateway, &before, "COMPLETED");
+    let uuid = uuid(&create(&gateway, &json!({"fileName": "kept.bmp"})));
+    let order = Order::next(&generator);
+    for numbers in [json!([3]), json!([1, 10_000])] {
+        let mut more = order.upload();
+        more["partNumbers"] = numbers;
+        refused(&order.call(&gateway, "/s3/part-urls", &more), 403, "AccessDenied");
+    }
+    let mut more = order.upload();
+    more["partCount"] = json!(2);
+    let urls = order.call(&gateway, "/s3/part-urls", &more);
+    assert_eq!(urls.status, 200, "{}", urls.text());
+    let second = order.put(&gateway, 2);
+    refused(&order.complete(&gateway, &[(2, second.clone())]), 409, "Conflict");
+    let short = put(&gateway, document(&urls)["urls"][0].as_str().unwrap(), b"not an image");
+    // Too short a first part is refused as such; too short a last one is not the image.
+    let answer = order.complete(&gateway, &[(1, short), (2, second)]);
+    assert!((400..500).contains(&answer.status), "{}", answer.text());
+    let first = order.put(&gateway, 1);
+    let short = put(&gateway, document(&urls)["urls"][1].as_str().unwrap(), b"not an image");
+    let why = refused(&order.complete(&gateway, &[(1, first.clone()), (2, short)]), 409, "Conflict");
+    assert!(why.contains("bytes"), "{why}");
+    let kept = gateway.request("HEAD", "/uploads/kept.bmp").send();
+    assert_eq!((kept.status, kept.header("content-length")), (200, Some(VOLUME.to_string().as_str())));
+    let second = order.put(&gateway, 2);
+    assert_eq!(order.complete(&gateway, &[(1, first), (2, second)]).status, 200);
+    await_status(&gateway, &uuid, "COMPLETED");
 }

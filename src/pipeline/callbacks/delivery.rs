@@ -1,6 +1,8 @@
-//! Delivers callbacks: a few at a time, of which few go to one host, so that one that does not answer holds up no other.
+//! Delivers callbacks: a few at a time, of which few go to one host, so that one that does not answer holds up no other. What
+//! room there is goes to the key of which the fewest are on their way, so that nobody's many hold up another's one.
 
 use std::collections::HashMap;
+use std::hash::Hash;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -13,7 +15,7 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use super::record::{Record, State};
-use super::{CONTEXT, Callbacks};
+use super::{CONTEXT, Callbacks, Way};
 use crate::auth::Identity;
 use crate::auth::presign::Link;
 use crate::base::clock::Timestamp;
@@ -38,8 +40,8 @@ const TROUBLE_PAUSE: Duration = Duration::from_secs(30);
 /// What came of a try.
 enum Tried {
     Delivered,
-    /// Another try may do better.
-    Failed(String),
+    /// Another try may do better. The status is that of the answer, where there was one.
+    Failed(String, Option<u16>),
     /// None will.
     Hopeless(String),
 }
@@ -47,16 +49,15 @@ enum Tried {
 /// Delivers until the gateway stops.
 pub(super) async fn run(callbacks: Callbacks, mut stop: watch::Receiver<bool>) {
     let mut deliveries = JoinSet::new();
-    let mut hosts: HashMap<String, usize> = HashMap::new();
+    let mut busy = Busy::default();
     loop {
         let room = CALLBACKS_CONCURRENT.saturating_sub(deliveries.len());
-        let (due, next) = callbacks.take_due(&hosts, room);
-        for (id, host) in due {
-            *hosts.entry(host.clone()).or_default() += 1;
+        let (due, next) = callbacks.take_due(&mut busy, room);
+        for (id, way) in due {
             let callbacks = callbacks.clone();
             deliveries.spawn(async move {
                 callbacks.deliver(&id).await;
-                host
+                way
             });
         }
         let next = next.unwrap_or_else(|| Instant::now() + DELIVERY_MAX);
@@ -64,9 +65,9 @@ pub(super) async fn run(callbacks: Callbacks, mut stop: watch::Receiver<bool>) {
             _ = stop.wait_for(|stop| *stop) => break,
             () = callbacks.0.bell.notified() => {}
             Some(ended) = deliveries.join_next() => match ended {
-                Ok(host) => leave(&mut hosts, &host),
+                Ok(way) => busy.leave(&way),
                 // Whose it was is lost with it; those that are still on their way count for one too few.
-                Err(_) => hosts.clear(),
+                Err(_) => busy = Busy::default(),
             },
             () = tokio::time::sleep_until(next) => {}
         }
@@ -74,41 +75,62 @@ pub(super) async fn run(callbacks: Callbacks, mut stop: watch::Receiver<bool>) {
     deliveries.shutdown().await;
 }
 
-fn leave(hosts: &mut HashMap<String, usize>, host: &str) {
-    if let Some(count) = hosts.get_mut(host) {
+/// What is on its way, by host and by key.
+#[derive(Debug, Default)]
+struct Busy {
+    hosts: HashMap<String, usize>,
+    users: HashMap<Option<String>, usize>,
+}
+
+impl Busy {
+    fn has_room(&self, host: &str) -> bool {
+        self.hosts.get(host).is_none_or(|count| *count < CALLBACKS_CONCURRENT_PER_HOST)
+    }
+
+    fn of_user(&self, user: &Option<String>) -> usize {
+        self.users.get(user).copied().unwrap_or_default()
+    }
+
+    fn enter(&mut self, way: &Way) {
+        *self.hosts.entry(way.host.clone()).or_default() += 1;
+        *self.users.entry(way.user.clone()).or_default() += 1;
+    }
+
+    fn leave(&mut self, way: &Way) {
+        one_less(&mut self.hosts, &way.host);
+        one_less(&mut self.users, &way.user);
+    }
+}
+
+fn one_less<K: Eq + Hash>(counts: &mut HashMap<K, usize>, key: &K) {
+    if let Some(count) = counts.get_mut(key) {
         *count = count.saturating_sub(1);
         if *count == 0 {
-            hosts.remove(host);
+            counts.remove(key);
         }
     }
 }
 
 impl Callbacks {
     /// Those to be tried now, which are not tried again before this is lost, at most `room`; and when the next is due of those
-    /// whose host has room.
-    fn take_due(&self, hosts: &HashMap<String, usize>, room: usize) -> (Vec<(String, String)>, Option<Instant>) {
+    /// whose host has room. They are busy from then on.
+    fn take_due(&self, busy: &mut Busy, room: usize) -> (Vec<(String, Way)>, Option<Instant>) {
         let now = Instant::now();
-        let mut busy = hosts.clone();
-        let (mut taken, mut next) = (Vec::new(), None::<Instant>);
+        let mut taken = Vec::new();
         let mut waiting = self.waiting();
-        let mut all: Vec<_> = waiting.iter_mut().filter(|(_, waiting)| waiting.due.is_some()).collect();
-        all.sort_by_key(|(_, waiting)| waiting.due);
-        for (id, waiting) in all {
-            let Some(due) = waiting.due else { continue };
-            let at_host = busy.entry(waiting.host.clone()).or_default();
-            if *at_host >= CALLBACKS_CONCURRENT_PER_HOST || taken.len() >= room {
-                // A delivery that ends makes room.
-                continue;
-            }
-            if due > now {
-                next = Some(due);
-                break;
-            }
-            *at_host += 1;
+        while taken.len() < room {
+            let due = waiting.iter_mut().filter_map(|(id, waiting)| Some((waiting.due?, id, waiting)));
+            let due = due.filter(|(due, _, waiting)| *due <= now && busy.has_room(&waiting.way.host));
+            let first = due.min_by_key(|(due, _, waiting)| (busy.of_user(&waiting.way.user), *due));
+            let Some((_, id, waiting)) = first else { break };
+            busy.enter(&waiting.way);
             waiting.due = Some(now + DELIVERY_MAX);
-            taken.push((id.clone(), waiting.host.clone()));
+            taken.push((id.clone(), waiting.way.clone()));
         }
-        (taken, next)
+        // Where there is none for those that are due, a delivery that ends makes room.
+        let later =
+            waiting.values().filter(|waiting| busy.has_room(&waiting.way.host)).filter_map(|waiting| waiting.due);
+        (taken, later.filter(|due| *due > now).min())
     }
 
     /// Tries to deliver one, and keeps what came of it.
@@ -152,6 +174,7 @@ impl Callbacks {
         }
         let tried = self.send(&record).await;
         record.tries = record.tries.saturating_add(1);
+        record.answered = if let Tried::Failed(_, answered) = &tried { *answered } else { None };
         let age = self.config().clock.now().since(Timestamp(record.since_ms));
         let due = match tried {
             Tried::Delivered => {
@@ -160,7 +183,7 @@ impl Callbacks {
                 store.delete_record(RecordKind::Callback, id).await?;
                 return Ok(None);
             }
-            Tried::Failed(why) if is_worth_another_try(age) => {
+            Tried::Failed(why, _) if is_worth_another_try(age) => {
                 let pause = backoff(
                     record.tries.saturating_sub(1),
                     CALLBACK_PAUSE_MIN,
@@ -172,7 +195,7 @@ impl Callbacks {
                 record.error = Some(why);
                 Some(Instant::now() + pause)
             }
-            Tried::Failed(why) | Tried::Hopeless(why) => {
+            Tried::Failed(why, _) | Tried::Hopeless(why) => {
                 tracing::error!(id, why, tries = record.tries, "a callback is given up");
                 self.config().metrics.callback("dead");
                 (record.state, record.error) = (State::Dead, Some(why));
@@ -209,14 +232,17 @@ impl Callbacks {
         }
         let peer = match self.config().generations.callbacks.peer(&url).await {
             Ok(peer) => peer,
-            Err(error) if error.is_passing() => return Tried::Failed(error.to_string()),
+            Err(error) if error.is_passing() => return Tried::Failed(error.to_string(), None),
             Err(error) => return Tried::Hopeless(error.to_string()),
         };
         let bounds = Bounds { timeout: CALLBACK_TIMEOUT, answer_max_bytes: PEER_ANSWER_MAX_BYTES };
         match ask(&peer, request, bounds).await {
             Ok(answer) if answer.status().is_success() => Tried::Delivered,
-            Ok(answer) => Tried::Failed(format!("the answer was {}", answer.status().as_u16())),
-            Err(error) => Tried::Failed(error.to_string()),
+            Ok(answer) => {
+                let status = answer.status().as_u16();
+                Tried::Failed(format!("the answer was {status}"), Some(status))
+            }
+            Err(error) => Tried::Failed(error.to_string(), None),
         }
     }
 

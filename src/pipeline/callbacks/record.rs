@@ -57,7 +57,10 @@ pub(super) struct Record {
     /// How that is made; absent where there is none.
     #[serde(default)]
     pub(super) image: Option<Image>,
-    /// The object it is about: whoever may put that may see this.
+    /// Who asked for it, and may see it; nobody where that is absent.
+    #[serde(default)]
+    pub(super) owner: Option<Owner>,
+    /// The object it is about.
     pub(super) bucket: String,
     pub(super) key: String,
     pub(super) created_ms: u64,
@@ -68,6 +71,9 @@ pub(super) struct Record {
     /// What came of the last try.
     #[serde(default)]
     pub(super) error: Option<String>,
+    /// The status of the answer to it; absent where none came.
+    #[serde(default)]
+    pub(super) answered: Option<u16>,
 }
 
 impl Record {
@@ -92,8 +98,19 @@ impl Record {
         STANDARD.decode(self.secret.as_ref()?).ok()
     }
 
-    /// As clients see it: the URL without its query, which may hold a secret.
-    pub(super) fn shown(&self, id: &str) -> Value {
+    /// What came of the last try, for whoever may not know more: which hosts there are and what listens on them is not for all
+    /// that may have somebody called.
+    fn outcome(&self) -> Option<String> {
+        self.error.as_ref()?;
+        Some(match self.answered {
+            Some(status) => format!("not delivered: answered {}xx", status / 100),
+            None => "not delivered: no answer".to_owned(),
+        })
+    }
+
+    /// As clients see it: the URL without its query, which may hold a secret; with all that is known of the last try for root.
+    pub(super) fn shown(&self, id: &str, to_root: bool) -> Value {
+        let error = if to_root { self.error.clone() } else { self.outcome() };
         let url = HttpUrl::parse(&self.url).map_or_else(|_| String::new(), |url| url.to_string());
         json!({
             "id": id,
@@ -104,7 +121,7 @@ impl Record {
             "bucket": self.bucket,
             "createdAt": Timestamp(self.created_ms).iso8601(),
             "tries": self.tries,
-            "error": or_null(self.error.as_ref()),
+            "error": or_null(error.as_ref()),
         })
     }
 }
@@ -122,13 +139,18 @@ mod tests {
         let record = Record::read(WRITTEN.as_bytes()).unwrap();
         assert_eq!(Record::read(&record.bytes().unwrap()).unwrap(), record);
         assert_eq!((record.state, record.tries, record.sealed_secret()), (State::Dead, 3, Some(vec![1, 2])));
-        let shown = record.shown("id");
+        let shown = record.shown("id", true);
+        assert_eq!(shown["error"], "no answer");
         assert_eq!((&shown["url"], &shown["createdAt"]), (&json!("http://h/hook"), &json!("2015-08-30T12:36:00.007Z")));
         assert!(!shown.to_string().contains("secret") && !shown.to_string().contains("AQI"), "{shown}");
         assert_eq!(
             (record.told(None).as_str(), record.told(Some("u".to_owned())).as_str()),
             ("{}", r#"{"imageUrl":"u"}"#)
         );
+        let failed = |answered| Record { answered, error: Some("refused by 10.0.0.1".to_owned()), ..record.clone() };
+        assert_eq!(failed(Some(404)).shown("id", false)["error"], "not delivered: answered 4xx");
+        assert_eq!(failed(None).shown("id", false)["error"], "not delivered: no answer");
+        assert_eq!(Record { error: None, ..record.clone() }.shown("id", false)["error"], Value::Null);
         let image = Record { image: Some(Image { owner: None, s3_base: "http://h".to_owned() }), ..record };
         assert_eq!(Record::read(&image.bytes().unwrap()).unwrap(), image);
         assert!(Record::read(b"{}").is_err());

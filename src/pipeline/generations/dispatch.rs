@@ -109,8 +109,10 @@ impl Generations {
         }
         let there = whole_parts(&record, parts);
         let missing = missing(&record, &there);
+        let first = !std::mem::replace(&mut live.course().looked_at, true);
         for part in there {
-            live.see(part);
+            // What is there at the first look says nothing about a generator of now: it may have died with the gateway.
+            if first { live.find(part) } else { live.see(part) }
         }
         if let Some(why) = self.overdue(&record, live) {
             self.settle(&live.uuid, Some(Ending::failed(why))).await?;

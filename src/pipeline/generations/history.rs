@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use tokio::time::Instant;
 
 use super::super::events::Log;
+use super::load::{Coming, Load};
 use super::record::{Record, Status};
 use crate::base::clock::Timestamp;
 use crate::base::limits::EVENT_LOGS_KEPT_MAX;
@@ -24,9 +25,8 @@ struct Index {
     by_age: BTreeSet<(u64, String)>,
     /// Those that are over and whose events are kept, oldest first.
     over: VecDeque<String>,
-    unfinished: usize,
-    /// How many of these call back at their end.
-    calling_back: usize,
+    /// Those that are being begun.
+    coming: Vec<Coming>,
 }
 
 #[derive(Debug)]
@@ -59,6 +59,8 @@ pub(super) struct Course {
     pub(super) backend: Option<String>,
     /// When a part came last, or this process began to look after it.
     pub(super) progressed: Instant,
+    /// Whether its parts were looked at.
+    pub(super) looked_at: bool,
     /// When its generator was heard of last.
     pub(super) heard: Option<Instant>,
     /// How often in a row its generator was asked again because nothing came.
@@ -83,6 +85,7 @@ impl Live {
             bytes: 0,
             backend: record.backend.clone(),
             progressed: moment,
+            looked_at: false,
             heard: None,
             silences: 0,
             tries: 0,
@@ -107,19 +110,30 @@ impl Live {
         (course.parts.len() as u64, course.bytes)
     }
 
-    /// Takes note of a part that is there; tells those who listen, if they do not know it.
+    /// Takes note of a part that has come: its generator is at work.
     pub(super) fn see(&self, part: Part) {
         let mut course = self.course();
+        if self.note(&mut course, part) {
+            course.progressed = Instant::now();
+            course.heard = Some(course.progressed);
+            course.silences = 0;
+        }
+    }
+
+    /// Takes note of a part that came at some time.
+    pub(super) fn find(&self, part: Part) {
+        self.note(&mut self.course(), part);
+    }
+
+    /// Takes note of a part that is there; tells those who listen, if they do not know it. Says whether it is new.
+    fn note(&self, course: &mut Course, part: Part) -> bool {
         let known = (part.etag, part.bytes);
         if course.parts.get(&part.number) == Some(&known) {
-            return;
+            return false;
         }
         let (etag, bytes) = known.clone();
         let before = course.parts.insert(part.number, known).map_or(0, |(_, bytes)| bytes);
         course.bytes = course.bytes.saturating_sub(before).saturating_add(bytes);
-        course.progressed = Instant::now();
-        course.heard = Some(course.progressed);
-        course.silences = 0;
         let data = json!({
             "partNumber": part.number,
             "eTag": etag,
@@ -128,6 +142,7 @@ impl Live {
             "bytesDone": course.bytes,
         });
         self.log.push("part", &data, false);
+        true
     }
 
     fn tell_status(&self, status: Status) {
@@ -190,10 +205,6 @@ impl History {
     pub(super) fn add(&self, record: &Record, now: Timestamp) {
         let live = (!record.status.is_over()).then(|| Arc::new(Live::new(record, now)));
         let mut index = self.index();
-        if live.is_some() {
-            index.unfinished += 1;
-            index.calling_back += usize::from(record.callback.is_some());
-        }
         index.by_age.insert((record.created_ms, record.uuid.clone()));
         let (created_ms, status, calls_back) = (record.created_ms, record.status, record.callback.is_some());
         let user = record.owner.as_ref().map(|owner| owner.user.clone());
@@ -209,13 +220,11 @@ impl History {
             return;
         }
         let before = std::mem::replace(&mut known.status, record.status);
-        let (live, calls_back) = (known.live.clone(), known.calls_back);
+        let live = known.live.clone();
         if before == record.status {
             return;
         }
         if record.status.is_over() {
-            index.unfinished = index.unfinished.saturating_sub(1);
-            index.calling_back = index.calling_back.saturating_sub(usize::from(calls_back));
             index.over.push_back(record.uuid.clone());
             if index.over.len() > EVENT_LOGS_KEPT_MAX
                 && let Some(oldest) = index.over.pop_front()
@@ -248,16 +257,40 @@ impl History {
         self.index().known.get(uuid)?.live.clone()
     }
 
-    /// How many are not over, and how many of these call back.
-    pub(super) fn unfinished(&self) -> (usize, usize) {
-        let index = self.index();
-        (index.unfinished, index.calling_back)
+    /// Takes the place of one that is about to be begun, if there is room for it. `waiting` and `own_waiting` are the callbacks
+    /// that wait already: of all, and of whoever asks where that has limits of its own.
+    ///
+    /// # Errors
+    /// Why there is no room.
+    pub(super) fn take_place(
+        &self,
+        coming: &Coming,
+        waiting: usize,
+        own_waiting: Option<usize>,
+    ) -> Result<(), &'static str> {
+        let mut index = self.index();
+        let mut all = index.load(|_| true);
+        all.calling_back = all.calling_back.saturating_add(waiting);
+        let own = own_waiting.map(|waiting| {
+            let mut own = index.load(|user| user == coming.user.as_deref());
+            own.calling_back = own.calling_back.saturating_add(waiting);
+            own
+        });
+        match all.too_much(own, coming.calls_back) {
+            Some(why) => Err(why),
+            None => {
+                index.coming.push(coming.clone());
+                Ok(())
+            }
+        }
     }
 
-    /// How many of this key, or of nobody, are not over.
-    pub(super) fn unfinished_of(&self, user: Option<&str>) -> usize {
-        let index = self.index();
-        index.known.values().filter(|known| !known.status.is_over() && known.user.as_deref() == user).count()
+    /// One is there, or is not begun after all.
+    pub(super) fn give_back(&self, coming: &Coming) {
+        let mut index = self.index();
+        if let Some(at) = index.coming.iter().position(|known| known == coming) {
+            index.coming.swap_remove(at);
+        }
     }
 
     /// The oldest that is over, if there are at least so many in all.
@@ -307,9 +340,33 @@ impl History {
     }
 }
 
+impl Index {
+    /// Those that are not over and those that are being begun, of the keys that are asked for.
+    fn load(&self, asked: impl Fn(Option<&str>) -> bool) -> Load {
+        let unfinished = self.known.values().filter(|known| !known.status.is_over());
+        let all = unfinished.map(|known| (known.user.as_deref(), known.calls_back));
+        let all = all.chain(self.coming.iter().map(|coming| (coming.user.as_deref(), coming.calls_back)));
+        all.filter(|(user, _)| asked(*user)).fold(Load::default(), |load, (_, calls_back)| Load {
+            unfinished: load.unfinished.saturating_add(1),
+            calling_back: load.calling_back.saturating_add(usize::from(calls_back)),
+        })
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::base::limits::GENERATIONS_UNFINISHED_PER_KEY_MAX;
+
+    impl History {
+        fn unfinished(&self) -> usize {
+            self.index().load(|_| true).unfinished
+        }
+
+        fn unfinished_of(&self, user: Option<&str>) -> usize {
+            self.index().load(|asked| asked == user).unfinished
+        }
+    }
 
     fn record(uuid: &str, status: &str, created_ms: u64) -> Record {
         let text = format!(
@@ -324,12 +381,25 @@ mod tests {
         let history = History::default();
         history.add(&record("a", "PENDING", 1), Timestamp(1));
         history.add(&record("b", "RUNNING", 1), Timestamp(1));
-        assert_eq!((history.unfinished().0, history.unfinished_of(Some("a")), history.unfinished_of(None)), (2, 1, 0));
+        assert_eq!((history.unfinished(), history.unfinished_of(Some("a")), history.unfinished_of(None)), (2, 1, 0));
         history.changed(&record("a", "CANCELLED", 1));
         history.changed(&record("a", "RUNNING", 1));
-        assert_eq!((history.unfinished().0, history.unfinished_of(Some("a"))), (1, 0));
+        assert_eq!((history.unfinished(), history.unfinished_of(Some("a"))), (1, 0));
         assert_eq!(history.newest(None, Some(Status::Cancelled), 9).unwrap(), ["a"]);
         assert!(history.live("a").unwrap().course().due.is_none(), "it is looked at no more");
+    }
+
+    #[test]
+    fn those_that_are_being_begun_count() {
+        let history = History::default();
+        let coming = Coming { user: Some("a".to_owned()), calls_back: true };
+        for _ in 0..GENERATIONS_UNFINISHED_PER_KEY_MAX {
+            assert_eq!(history.take_place(&coming, 0, Some(0)), Ok(()));
+        }
+        assert!(history.take_place(&coming, 0, Some(0)).is_err_and(|why| why.contains("this key")));
+        assert_eq!(history.take_place(&Coming { user: None, ..coming.clone() }, 0, Some(0)), Ok(()), "another's");
+        history.give_back(&coming);
+        assert_eq!(history.take_place(&coming, 0, Some(0)), Ok(()));
     }
 
     #[test]

@@ -200,7 +200,7 @@ impl Owner {
     }
 
     /// Whether this is who asks: with all rights of the key, or narrowed in the same way.
-    pub(super) fn is(&self, identity: &Identity, keyring: &Keyring) -> bool {
+    pub(in crate::pipeline) fn is(&self, identity: &Identity, keyring: &Keyring) -> bool {
         let Some(key) = identity.key() else { return false };
         let asking = key.session.as_ref().and_then(|session| session.policy.as_ref()).map(Policy::text);
         let kept = self.session.as_ref().and_then(|session| session.policy.as_deref());

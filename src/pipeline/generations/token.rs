@@ -79,7 +79,9 @@ pub(in crate::pipeline) fn caller(config: &Config, token: &str) -> Result<Caller
     // the upload that it has completed: whoever lost the answer to that gets it again.
     let open = record.status == Status::Completed || (!record.status.is_over() && record.ending.is_none());
     let upload = UploadId::parse(&record.upload).filter(|_| open);
-    Ok(Caller { identity, scope: Some(Scope::Generation { uuid: uuid.to_owned(), upload, attempt }) })
+    let (volume_bytes, part_count) = (record.volume_bytes, record.part_count());
+    let scope = Scope::Generation { uuid: uuid.to_owned(), upload, attempt, volume_bytes, part_count };
+    Ok(Caller { identity, scope: Some(scope) })
 }
 
 /// Takes the same time wherever they differ.
