@@ -132,7 +132,8 @@ impl Error {
 
     /// The answer to the request of this id; what is not for the client goes to the log.
     pub fn response_to(&self, request_id: &str) -> Response<Body> {
-        if self.0.status.is_server_error() {
+        // What the client is to try again is no failure of the gateway, unless there is something to tell.
+        if self.0.status.is_server_error() && (self.0.retry_after.is_none() || self.0.detail.is_some()) {
             let detail = self.0.detail.as_deref().unwrap_or(&self.0.message);
             tracing::error!(request_id, code = self.0.code, detail, "the upload API failed");
         }

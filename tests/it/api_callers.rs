@@ -106,6 +106,13 @@ fn credentials_that_are_no_good_are_401() {
 }
 
 #[test]
+fn a_request_is_for_one_host() {
+    let gateway = Gateway::shared();
+    let twice = gateway.api("GET", "/s3/sts").header("Host", "evil.example");
+    twice.send().fails(400, "InvalidRequest");
+}
+
+#[test]
 fn policies_decide_as_on_the_s3_port() {
     let gateway = Gateway::shared();
     let bucket = gateway.bucket();

@@ -170,15 +170,6 @@ fn what_is_wrong_is_named() {
     }
 }
 
-/// What `/s3/sts` answers; nobody but the caller may keep it.
-fn credentials(call: &Call<'_>) -> Value {
-    let mut connection = call.connect();
-    connection.write(call.head());
-    let answer = connection.read_answer("GET").ok(200);
-    assert_eq!(answer.header("cache-control"), Some("no-store"), "they are nobody else's");
-    answer.json()
-}
-
 #[test]
 fn temporary_credentials_are_the_callers_own() {
     let gateway = Gateway::shared();
@@ -195,7 +186,7 @@ fn temporary_credentials_are_the_callers_own() {
         (ask().bearer(&gateway.token(&user.id, &[])), false),
         (ask().bearer(&gateway.token(&user.id, &["--policy", &inside.to_string()])), true),
     ] {
-        let given = credentials(&asked);
+        let given = asked.send().ok(200).json();
         assert_eq!((&given["bucket"], &given["region"]), (&json!(bucket.name), &json!("us-east-1")));
         let part = |name: &str| text(&given["credentials"][name]).to_owned();
         let key = Key { id: part("AccessKeyId"), secret: part("SecretAccessKey"), token: Some(part("SessionToken")) };

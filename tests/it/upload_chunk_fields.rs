@@ -354,6 +354,30 @@ fn a_chunk_that_may_not_come_is_not_asked_for() {
 }
 
 #[test]
+fn whoever_may_put_some_keys_alone_says_first_which() {
+    let gateway = Gateway::shared();
+    let bucket = gateway.bucket();
+    let inside = json!({"Version": "2012-10-17", "Statement": {
+        "Effect": "Allow", "Action": "s3:PutObject", "Resource": format!("arn:aws:s3:::{}/in/*", bucket.name),
+    }});
+    let key = gateway.key(&inside.to_string());
+    let fields = |form: Multipart| {
+        form.field("filename", "in/f")
+            .field("chunk_number", "1")
+            .field("total_chunks", "1")
+            .field("bucket", &bucket.name)
+    };
+    let named = Multipart::default().field("bucket", &bucket.name);
+    let error = post(&bucket, &fields(named.file("x"))).by(&key).send().fails(403, "AccessDenied");
+    assert!(error["message"].as_str().unwrap().contains("before the file"), "{error}");
+    post(&bucket, &fields(Multipart::default()).file("x")).by(&key).send().ok(200);
+    // Or by the query, in whatever order the form comes.
+    let known = post(&bucket, &fields(Multipart::default().file("x"))).by(&key);
+    let known = known.query("bucket", &bucket.name).query("filename", "in/f").query("chunk_number", "1");
+    known.query("total_chunks", "1").send().ok(200);
+}
+
+#[test]
 fn nobody_in_particular_sends_where_a_policy_says_so() {
     let gateway = Gateway::shared();
     let bucket = gateway.bucket();
