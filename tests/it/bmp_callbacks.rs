@@ -184,6 +184,28 @@ fn what_was_given_up_can_be_delivered_again() {
     drop(order);
 }
 
+/// What a receiver answered, or that there is none, tells of a network. Whoever had it called hears no more than that it did not
+/// work, and another who may put the object hears nothing.
+#[test]
+fn callbacks_are_shown_to_their_owner() {
+    let (generator, receiver) = (Peer::new(), Peer::new());
+    let gateway = launch(&generator).start();
+    receiver.script(&["404 Not Found"; 20]);
+    let keys = [gateway.key("readwrite"), gateway.key("readwrite")];
+    let [owner, other] = keys.map(|key| basic(&key.id, &key.secret));
+    let made = ask(&gateway, "POST", "/bmp", &owner, Some(&wanted(&to(&receiver.url("/hook")))));
+    let uuid = uuid(&document(&made));
+    assert_eq!(ask(&gateway, "POST", &format!("/bmp/{uuid}/cancel"), &owner, None).status, 200);
+    let waits = poll("a try", || listed(&gateway, "pending").into_iter().find(|waits| waits["tries"] != 0));
+    assert_eq!(waits["error"], "the answer was 404");
+    let seen = |who: &str| document(&ask(&gateway, "GET", "/bmp/callbacks", who, None))["callbacks"].clone();
+    assert_eq!(seen(&owner)[0]["error"], "not delivered: answered 4xx");
+    assert_eq!(seen(&other), json!([]));
+    let target = format!("/bmp/callbacks/{uuid}/redeliver");
+    refused(&ask(&gateway, "POST", &target, &other, None), 404, "NoSuchCallback");
+    assert_eq!(ask(&gateway, "POST", &target, &owner, None).status, 202);
+}
+
 /// The order after a restart.
 fn order_again(generator: &Peer) -> Order {
     Order::next(generator)
