@@ -479,7 +479,7 @@ fn a_quota_holds_for_bytes_of_unknown_number() {
     refused(&gateway.patch(&path, 600, bytes(401, 1)).send(), 403, "QuotaExceeded");
     let more = gateway.patch(&path, 600, bytes(401, 1)).chunked();
     refused(&more.send(), 403, "QuotaExceeded");
-    let sha1 = format!("sha1 {}", checksum("sha1", &bytes(401, 1)));
+    let sha1 = format!("sha1 {}", checksum("sha1", bytes(401, 1)));
     refused(&more.header("Upload-Checksum", &sha1).send(), 403, "QuotaExceeded");
     assert_eq!(gateway.offset(&path), 600);
     gateway.patch(&path, 600, bytes(400, 2)).chunked().send().ok(204);
