@@ -27,7 +27,7 @@ fn the_data_directory_is_private() {
     let mode = |path: &std::path::Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
     assert_eq!(mode(&gateway.data_dir), 0o700);
     assert_eq!(mode(&gateway.data_dir.join("credentials")), 0o600);
-    assert_eq!(std::fs::read_to_string(gateway.data_dir.join("FORMAT")).unwrap().trim(), "3");
+    assert_eq!(std::fs::read_to_string(gateway.data_dir.join("FORMAT")).unwrap().trim(), "4");
 }
 
 #[test]
@@ -83,11 +83,11 @@ fn a_newer_format_is_refused_and_left_alone() {
     gateway.terminate();
     gateway.wait();
     let file = gateway.data_dir.join("FORMAT");
-    std::fs::write(&file, "4\n").unwrap();
+    std::fs::write(&file, "5\n").unwrap();
     let ended = Launch::on(&directory).fail();
     assert_eq!(ended.status.code(), Some(1), "{}", ended.stderr);
-    assert!(ended.stderr.contains("format 4"), "{}", ended.stderr);
-    assert_eq!(std::fs::read_to_string(&file).unwrap(), "4\n");
+    assert!(ended.stderr.contains("format 5"), "{}", ended.stderr);
+    assert_eq!(std::fs::read_to_string(&file).unwrap(), "5\n");
     std::fs::write(&file, "junk").unwrap();
     let ended = Launch::on(&directory).fail();
     assert_eq!(ended.status.code(), Some(1), "{}", ended.stderr);
