@@ -93,10 +93,10 @@ fn a_newer_format_is_refused_and_left_alone() {
     assert_eq!(ended.status.code(), Some(1), "{}", ended.stderr);
     assert!(ended.stderr.contains("FORMAT"), "{}", ended.stderr);
     // An earlier one is read, and from then on it is this one's.
-    for earlier in ["1\n", "2\n"] {
+    for earlier in ["1\n", "2\n", "3\n"] {
         std::fs::write(&file, earlier).unwrap();
         Launch::on(&directory).start().kill();
-        assert_eq!(std::fs::read_to_string(&file).unwrap(), "3\n");
+        assert_eq!(std::fs::read_to_string(&file).unwrap(), "4\n");
     }
 }
 
