@@ -17,16 +17,12 @@
 use std::ops::ControlFlow;
 
 use crate::base::clock::Timestamp;
-use crate::base::digest::Checksum;
-use crate::base::limits::{
-    COMMIT_TRIES_MAX, EXTENTS_PER_RECORD, OBJECT_SIZE_MAX_BYTES, SESSION_NOTE_MAX_BYTES, SESSION_PARTS_MAX,
-};
+use crate::base::limits::{COMMIT_TRIES_MAX, OBJECT_SIZE_MAX_BYTES, SESSION_NOTE_MAX_BYTES, SESSION_PARTS_MAX};
 use crate::store::Store;
 use crate::store::assemble::{self, Assembly};
 use crate::store::error::{Error, Invalid, Missing};
-use crate::store::manifest;
 use crate::store::meta::schema::{
-    self, ChecksumRecord, CompletedRecord, Content, LastPartRecord, PartRecord, SessionNameRecord, SessionPlaceRecord,
+    self, ChecksumRecord, CompletedRecord, LastPartRecord, PartRecord, SessionNameRecord, SessionPlaceRecord,
     SessionRecord, UploadRecord,
 };
 use crate::store::meta::{Batch, CommitError, Require, Snapshot, Space, Visit, Write, prefix_end};
@@ -38,7 +34,11 @@ use crate::store::types::{
     Session, SessionState, Staged, StagedBody, UploadId, UploadInfo,
 };
 
+mod concatenate;
 mod missing;
+mod repetition;
+
+use repetition::{repeated, repeats_predecessor};
 
 /// An open session as a snapshot shows it.
 struct OpenSession {
@@ -413,102 +413,6 @@ impl Store {
         }
     }
 
-    /// Makes one object of the bytes of these open sessions, in their order; they end with it. The object has a session's id, by
-    /// which it is found as if it had been one.
-    pub async fn concatenate(
-        &self,
-        bucket: &Bucket,
-        key: &ObjectKey,
-        new: NewUpload,
-        session: NewSession,
-        sources: &[UploadId],
-    ) -> Result<(UploadId, CompletedUpload), Error> {
-        check_note(&session.note)?;
-        let id = UploadId { number: self.numbers.next(), secret: self.rng.next_u64() };
-        let upload = UploadInfo {
-            key: key.clone(),
-            id,
-            initiated: self.now(),
-            checksum: None,
-            attributes: new.attributes,
-            session: true,
-        };
-        let snapshot = self.snapshot()?;
-        let (mut open, mut parts) = (Vec::new(), Vec::new());
-        for source in sources {
-            let found = self.open(snapshot.as_ref(), source.number)?.filter(|found| found.upload.id == *source);
-            let found = found.filter(|_| open.iter().all(|other: &OpenSession| other.upload.id != *source));
-            open.push(found.ok_or_else(unknown)?);
-            parts.extend(parts_of(snapshot.as_ref(), source.number)?.into_iter().map(|(_, part)| part));
-        }
-        drop(snapshot);
-        let parts: Vec<_> = (1..).zip(parts).collect();
-        let answer = object_of(&upload, &parts)?;
-        let record = SessionRecord {
-            bucket: bucket.name.to_string(),
-            name: None,
-            total: None,
-            note: session.note,
-            predecessor: None,
-        };
-        let assembly = Assembly {
-            bucket,
-            upload: &upload,
-            answer: &answer,
-            parts,
-            fingerprint: [0; 32],
-            session: Some(record),
-            last: None,
-        };
-        let (info, content, mut writes) = self.assemble(assembly)?;
-        // It was never open, so it is not one less.
-        writes.push(Write::Add(schema::UPLOADS_COUNTER.to_vec(), 1));
-        let mut requires = vec![Self::require_bucket(bucket)];
-        for source in &open {
-            requires.push(require_upload(&source.bucket, &source.upload.key, source.upload.id));
-            requires.push(source.unchanged());
-            writes.extend(source.leaving());
-            writes.extend(self.given_to(source, &content));
-        }
-        match self.replace(bucket, &info, content, Batch { requires, writes }, None).await {
-            Ok(()) => Ok((id, answer)),
-            Err(Error::Conflict) => Err(unknown()),
-            Err(error) => Err(error),
-        }
-    }
-
-    /// The writes that end a session whose parts belong to another's object: gc forgets their rows and keeps their bytes.
-    fn given_to(&self, source: &OpenSession, content: &Content) -> [Write; 3] {
-        let id = source.upload.id;
-        let record = CompletedRecord {
-            number: id.number,
-            secret: id.secret,
-            bucket: source.bucket.number,
-            key: source.upload.key.as_str().to_owned(),
-            size: source.bytes,
-            md5: [0; 16].into(),
-            parts: source.parts,
-            checksum: schema::ObjectChecksumRecord {
-                checksum: ChecksumRecord::from(&Checksum::of(crate::base::digest::ChecksumAlgorithm::Crc64Nvme, b"")),
-                kind: 0,
-                parts: None,
-            },
-            fingerprint: [0; 32].into(),
-            content: content.clone(),
-            completed: self.now().0,
-            session: None,
-            last: None,
-        };
-        let mut buried = vec![Space::Completed as u8];
-        buried.extend_from_slice(&schema::encode(id.number, &record));
-        let row = schema::upload_key(source.bucket.number, source.upload.key.as_str(), id.number);
-        [
-            Write::Delete(Space::Uploads, row),
-            Write::Put(Space::Grave, schema::number_key(self.numbers.next()), buried),
-            Write::Add(schema::UPLOADS_COUNTER.to_vec(), -1),
-        ]
-    }
-
     /// The open session whose upload has this number.
     fn open(&self, snapshot: &dyn Snapshot, number: u64) -> Result<Option<OpenSession>, Error> {
         let Some(place) = snapshot.get(Space::Sessions, &schema::session_place_key(number))? else { return Ok(None) };
@@ -689,51 +593,4 @@ fn object_of(upload: &UploadInfo, parts: &[(u32, PartRecord)]) -> Result<Complet
 
 fn same_bytes(a: &PartRecord, b: &PartRecord) -> bool {
     a.size == b.size && a.md5 == b.md5 && a.crc64nvme == b.crc64nvme
-}
-
-/// What a part of a session is that is not open any more: known, where the object has the same bytes there.
-fn repeated(snapshot: &dyn Snapshot, id: UploadId, number: u32, part: &PartRecord) -> Result<Staged, Error> {
-    let record = completed(snapshot, id.number)?;
-    if record.secret != id.secret || record.session.is_none() {
-        return Err(unknown());
-    }
-    let same = match &record.last {
-        Some(last) if last.number == number => last.size == part.size && last.md5 == part.md5,
-        // The object is gone, and nobody knows any more what it was made of.
-        _ => is_part_of(snapshot, &record, number, part)?.ok_or_else(unknown)?,
-    };
-    if same { Ok(Staged::Known { received: record.parts }) } else { Err(Error::Exists) }
-}
-
-/// Whether a part has the bytes that stand at its number in the object that had the session's name before.
-fn repeats_predecessor(
-    snapshot: &dyn Snapshot,
-    open: &OpenSession,
-    number: u32,
-    part: &PartRecord,
-) -> Result<Option<bool>, Error> {
-    let Some(predecessor) = open.record.predecessor else { return Ok(None) };
-    match completed(snapshot, predecessor) {
-        Ok(record) => Ok(is_part_of(snapshot, &record, number, part)?.filter(|same| *same)),
-        Err(Error::NotFound(_)) => Ok(None),
-        Err(error) => Err(error),
-    }
-}
-
-/// Whether part `number` of a completed session has these bytes; none where nobody knows any more.
-fn is_part_of(
-    snapshot: &dyn Snapshot,
-    completed: &CompletedRecord,
-    number: u32,
-    part: &PartRecord,
-) -> Result<Option<bool>, Error> {
-    let place = number.saturating_sub(1) as usize;
-    let Content::Manifest(manifest) = completed.content else {
-        let same = completed.size == part.size && completed.checksum.checksum == part.crc64nvme;
-        return Ok(Some(place == 0 && same));
-    };
-    let index = u32::try_from(place / EXTENTS_PER_RECORD).unwrap_or(u32::MAX);
-    let Some(extents) = manifest::extents(snapshot, manifest, index)? else { return Ok(None) };
-    let extent = extents.get(place % EXTENTS_PER_RECORD);
-    Ok(Some(extent.is_some_and(|extent| extent.len == part.size && extent.checksum == part.crc64nvme)))
 }

@@ -95,7 +95,7 @@ fn a_wrong_argument_is_refused() {
 }
 
 fn work(task: &str) -> u8 {
-    // A child that waits for ever for a device would keep the test waiting with it.
+    // A child that waits for ever for a device would keep the test waiting with it. This thread only ends one that does.
     std::thread::spawn(|| {
         std::thread::sleep(PATIENCE);
         eprintln!("the child did not end within {PATIENCE:?}");

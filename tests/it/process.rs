@@ -49,6 +49,7 @@ pub(crate) fn poll<T>(what: &str, mut question: impl FnMut() -> Option<T>) -> T 
             return answer;
         }
         assert!(start.elapsed() < PATIENCE, "{what}: not within {PATIENCE:?}");
+        // What is asked about tells nobody when it changes: this is a pause between questions, not a wait for time to pass.
         std::thread::sleep(Duration::from_millis(5));
     }
 }
