@@ -47,11 +47,8 @@ impl S3Judge {
 
 impl Judge for S3Judge {
     fn permit(&self, asker: &Asker<'_>, action: &str, place: Place<'_>) -> Result<(), Error> {
-        let place = match place {
-            Place::Bucket(bucket) => S3Place::Bucket(bucket),
-            Place::Object(bucket, key) => S3Place::Object(bucket, key),
-        };
-        self.ask(asker, |asking| asking.permit(action, place))
+        let Place(bucket, key) = place;
+        self.ask(asker, |asking| asking.permit(action, S3Place::Object(bucket, key)))
     }
 
     fn may_be_asked(&self, asker: &Asker<'_>, bucket: &Bucket) -> Result<(), Error> {

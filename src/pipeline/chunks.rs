@@ -178,7 +178,7 @@ fn may_send_at_all(call: &Call, bucket: Option<&str>) -> Result<(), Error> {
             let (bucket, any) = (call.bucket(bucket)?, object_key("key", "-")?);
             let refused =
                 |_| Error::denied("the fields must come before the file, so that it is known what may be sent");
-            call.permit("s3:PutObject", Place::Object(&bucket, &any)).map_err(refused)
+            call.permit("s3:PutObject", Place(&bucket, &any)).map_err(refused)
         }
         Identity::Anonymous => call.config.judge.may_be_asked(&call.asker(), &call.bucket(bucket)?),
     }
@@ -191,7 +191,7 @@ fn target(call: &Call, wanted: &Wanted) -> Result<Target, Error> {
     if let Some(id) = wanted.upload_id {
         let session = named(call, id)?;
         let total = session.total.unwrap_or_default();
-        call.permit("s3:PutObject", Place::Object(&session.bucket, &session.key))?;
+        call.permit("s3:PutObject", Place(&session.bucket, &session.key))?;
         if wanted.total.is_some_and(|wanted| wanted != total) {
             return Err(Error::field("total_chunks", format!("of this upload is {total}")));
         }
@@ -215,7 +215,7 @@ fn target(call: &Call, wanted: &Wanted) -> Result<Target, Error> {
     let bucket = call.bucket(wanted.bucket.as_deref())?;
     let key = wanted.key.clone().ok_or_else(|| missing("filename"))?;
     let total = wanted.total.ok_or_else(|| missing("total_chunks"))?;
-    call.permit("s3:PutObject", Place::Object(&bucket, &key))?;
+    call.permit("s3:PutObject", Place(&bucket, &key))?;
     let filename = wanted.filename.clone().unwrap_or_else(|| key.as_str().to_owned());
     let name = name_of(call, &bucket, &key, total, wanted.client_id.as_deref());
     Ok(Target { bucket, key, filename, total, number, id: None, name })
@@ -297,7 +297,7 @@ async fn abort(call: &Call) -> Result<Response<Body>, Error> {
 fn asked_about(call: &Call, action: &str) -> Result<Option<Session>, Error> {
     if let Some(id) = call.query.get("upload_id") {
         let session = named(call, upload_id(id)?)?;
-        call.permit(action, Place::Object(&session.bucket, &session.key))?;
+        call.permit(action, Place(&session.bucket, &session.key))?;
         return Ok(Some(session));
     }
     let wanted = Fields::of(&call.query).read(None)?;
@@ -305,7 +305,7 @@ fn asked_about(call: &Call, action: &str) -> Result<Option<Session>, Error> {
     let key =
         wanted.key.ok_or_else(|| Error::field("upload_id", "or \"filename\" and \"total_chunks\" must be given"))?;
     let total = wanted.total.ok_or_else(|| Error::field("total_chunks", "is missing"))?;
-    call.permit(action, Place::Object(&bucket, &key))?;
+    call.permit(action, Place(&bucket, &key))?;
     match call.store().session_named(&name_of(call, &bucket, &key, total, wanted.client_id.as_deref())) {
         Ok(session) => Ok(Some(session)),
         Err(StoreError::NotFound(Missing::Upload)) => Ok(None),

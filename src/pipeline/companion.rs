@@ -133,7 +133,7 @@ fn part(call: &Call, id: &str, number: &str) -> Result<Value, Error> {
     let named = named(call, id)?;
     let number = part_number(number)?;
     let life = sessions::companion_life(call)?;
-    call.permit("s3:PutObject", Place::Object(&named.bucket, &named.key))?;
+    call.permit("s3:PutObject", Place(&named.bucket, &named.key))?;
     sessions::check_open(call, &named)?;
     let (url, until) = call.part_url(&named.bucket, &named.key, named.id, number, life)?;
     Ok(json!({ "url": url, "expires": seconds_until(call, until) }))
@@ -152,7 +152,7 @@ fn batch(call: &Call, id: &str) -> Result<Value, Error> {
     if numbers.len() > usize::from(PARTS_MAX) {
         return Err(Error::field("partNumbers", format!("must be at most {PARTS_MAX}")));
     }
-    call.permit("s3:PutObject", Place::Object(&named.bucket, &named.key))?;
+    call.permit("s3:PutObject", Place(&named.bucket, &named.key))?;
     sessions::check_open(call, &named)?;
     let mut urls = Map::new();
     let mut ends = call.config.clock.now().after(life);
@@ -189,7 +189,7 @@ fn params(call: &Call) -> Result<Value, Error> {
     let bucket = call.bucket(call.query.get("bucket"))?;
     let key = new_key(call, filename)?;
     let life = sessions::companion_life(call)?;
-    call.permit("s3:PutObject", Place::Object(&bucket, &key))?;
+    call.permit("s3:PutObject", Place(&bucket, &key))?;
     let mut given = Map::new();
     for (name, value) in call.query.pairs() {
         if let Some(name) = name.strip_prefix("metadata[").and_then(|name| name.strip_suffix(']')) {
@@ -258,7 +258,7 @@ fn presign(call: &Call, fields: &Fields) -> Result<Value, Error> {
         ("DELETE", None) => return Err(Error::field("uploadId", "is missing")),
         _ => return Err(Error::field("method", "must be PUT, POST, GET or DELETE")),
     };
-    call.permit(action, Place::Object(&bucket, &key))?;
+    call.permit(action, Place(&bucket, &key))?;
     let mut query = Vec::new();
     if method == Method::POST && id.is_none() {
         query.push(("uploads", ""));

@@ -224,7 +224,7 @@ impl Generations {
             return Err(Error::field("fileName", "must not have control characters"));
         }
         let key = object_key("fileName", name)?;
-        call.permit("s3:PutObject", Place::Object(&bucket, &key))?;
+        call.permit("s3:PutObject", Place(&bucket, &key))?;
         let _room = self.make_room(&call.caller.identity, callback.is_some()).await?;
         let owner = Owner::of(&call.caller.identity, self.config().authenticator.keyring())?;
         let mut attributes = Attributes::default();
@@ -340,7 +340,7 @@ impl Generations {
             return Ok(call.caller.identity.key().is_some_and(KeyIdentity::is_unrestricted_root));
         };
         let key = record.place()?.key;
-        match call.permit(action, Place::Object(&bucket, &key)) {
+        match call.permit(action, Place(&bucket, &key)) {
             Ok(()) => Ok(true),
             Err(error) if error.status() == StatusCode::FORBIDDEN => Ok(false),
             Err(error) => Err(error),

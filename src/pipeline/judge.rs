@@ -18,14 +18,9 @@ pub struct Asker<'a> {
     pub connection: Option<ConnectionInfo>,
 }
 
-/// What is asked about.
+/// What is asked about: an object, whether it is there or not.
 #[derive(Clone, Copy, Debug)]
-pub enum Place<'a> {
-    /// A bucket.
-    Bucket(&'a Bucket),
-    /// An object, whether it is there or not.
-    Object(&'a Bucket, &'a ObjectKey),
-}
+pub struct Place<'a>(pub &'a Bucket, pub &'a ObjectKey);
 
 /// Decides.
 pub trait Judge: Send + Sync {

@@ -115,7 +115,7 @@ pub(super) async fn begin(
     mut attributes: Attributes,
     size: Option<u64>,
 ) -> Result<UploadId, Error> {
-    call.permit("s3:PutObject", Place::Object(bucket, key))?;
+    call.permit("s3:PutObject", Place(bucket, key))?;
     call.own(bucket, key, &mut attributes)?;
     call.store().check_room(size.unwrap_or_default())?;
     call.store().check_quota(bucket, key, size.unwrap_or_default())?;
@@ -197,7 +197,7 @@ fn part_urls(call: &Call, fields: &Fields) -> Result<Value, Error> {
     let named = named(call, fields)?;
     let expires = life("expiresIn", fields.number("expiresIn")?, call.config.presign_expires)?;
     let numbers = numbers(fields)?;
-    call.permit_upload("s3:PutObject", Place::Object(&named.bucket, &named.key), named.id)?;
+    call.permit_upload("s3:PutObject", Place(&named.bucket, &named.key), named.id)?;
     check_open(call, &named)?;
     if let Some(Scope::Generation { part_count, .. }) = &call.caller.scope
         && numbers.iter().any(|number| number > part_count)
@@ -265,7 +265,7 @@ fn parts(call: &Call) -> Result<Value, Error> {
 
 /// Every part that is there, if the caller may know.
 pub(super) fn all_parts(call: &Call, named: &Named) -> Result<Vec<PartInfo>, Error> {
-    let place = Place::Object(&named.bucket, &named.key);
+    let place = Place(&named.bucket, &named.key);
     call.permit_upload("s3:ListMultipartUploadParts", place, named.id)?;
     let mut parts = Vec::new();
     let mut after = None;
@@ -308,7 +308,7 @@ pub(super) fn listed(part: &Value, number: &str, etag: &str) -> Result<ListedPar
 
 /// Completes an upload; once more with the same parts gets the same answer.
 pub(super) async fn finish(call: &Call, named: &Named, mut parts: Vec<ListedPart>) -> Result<CompletedUpload, Error> {
-    let place = Place::Object(&named.bucket, &named.key);
+    let place = Place(&named.bucket, &named.key);
     call.permit_upload("s3:PutObject", place, named.id)?;
     match call.store().upload(&named.bucket, &named.key, named.id) {
         Ok(upload) if upload.session => return Err(Error::no_such_upload()),
@@ -334,7 +334,7 @@ pub(super) async fn finish(call: &Call, named: &Named, mut parts: Vec<ListedPart
 }
 
 pub(super) async fn abort(call: &Call, named: &Named) -> Result<(), Error> {
-    call.permit_upload("s3:AbortMultipartUpload", Place::Object(&named.bucket, &named.key), named.id)?;
+    call.permit_upload("s3:AbortMultipartUpload", Place(&named.bucket, &named.key), named.id)?;
     Ok(call.store().abort_upload(&named.bucket, &named.key, named.id).await?)
 }
 

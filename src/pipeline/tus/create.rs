@@ -43,7 +43,7 @@ pub(super) async fn answer(call: &Call, body: Body) -> Result<Response<Body>, Er
     let bucket = call.bucket(metadata.text("bucket")?)?;
     let key = metadata.key(&unique(call), None)?;
     let mut attributes = metadata.attributes()?;
-    call.permit("s3:PutObject", Place::Object(&bucket, &key))?;
+    call.permit("s3:PutObject", Place(&bucket, &key))?;
     call.own(&bucket, &key, &mut attributes)?;
     let new = New { bucket, key, attributes, metadata };
     match concat {

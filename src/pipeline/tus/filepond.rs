@@ -81,7 +81,7 @@ impl Target {
         let bucket = call.bucket(ticket.metadata.text("bucket")?)?;
         let key = ticket.metadata.key(&ticket.unique, filename)?;
         let mut attributes = ticket.metadata.attributes()?;
-        call.permit("s3:PutObject", Place::Object(&bucket, &key))?;
+        call.permit("s3:PutObject", Place(&bucket, &key))?;
         call.own(&bucket, &key, &mut attributes)?;
         call.store().check_room(length)?;
         call.store().check_quota(&bucket, &key, length)?;
@@ -153,7 +153,7 @@ fn may_begin_at_all(call: &Call) -> Result<(), Error> {
         Identity::Anonymous => {
             let bucket = call.bucket(None)?;
             let key = crate::pipeline::call::object_key("key", "-")?;
-            call.permit("s3:PutObject", Place::Object(&bucket, &key))
+            call.permit("s3:PutObject", Place(&bucket, &key))
         }
     }
 }

@@ -90,7 +90,7 @@ impl Upload {
 
     /// Where the object stands, or will.
     pub(super) fn place(&self) -> Place<'_> {
-        Place::Object(&self.session.bucket, &self.session.key)
+        Place(&self.session.bucket, &self.session.key)
     }
 
     /// The bytes that are there.
